@@ -1,0 +1,7 @@
+//! binding
+use pyo3::prelude::*;
+/// m
+#[pymodule]
+fn _core(_m: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! File paths that hold credentials or belong to the system.
+
+use super::Scope;
+use crate::{
+    detector::{Catalog, CatalogError, DetectorId},
+    span::Span,
+};
+
+/// The compiled path detectors.
+#[derive(Debug, Default)]
+pub struct PathAnalyzer {}
+
+impl PathAnalyzer {
+    /// Compiles the entries of kind `path`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] naming the entry that does not fit.
+    pub fn new(_catalog: &Catalog) -> Result<Self, CatalogError> {
+        Ok(Self {})
+    }
+
+    /// Which detector a path belongs to, after normalising `..`, `~`, `$HOME` and Windows forms.
+    #[must_use]
+    pub fn classify(&self, _path: &str) -> Option<DetectorId> {
+        None
+    }
+
+    /// Reports a path that is an argument by itself.
+    pub fn report(&self, _path: &str, _span: Span, _scope: &mut Scope<'_>) {}
+}

@@ -1,0 +1,143 @@
+//! What can be seen, as data: the catalogue of detectors out of `policies/detectors/`.
+
+pub mod syntax;
+
+use serde_json::Value;
+use std::{collections::HashMap, sync::LazyLock};
+use syntax::DetectorSource;
+
+/// Index of a detector in its [`Catalog`].
+pub type DetectorId = u32;
+
+/// Why a catalogue does not load.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// A file is not of the documented form.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// The file, as the user named it.
+        file: String,
+        /// What is wrong, with its place.
+        message: String,
+    },
+    /// Two entries share an id.
+    #[error("{file}: detector \"{id}\" is already defined in {first}")]
+    Duplicate {
+        /// The second file.
+        file: String,
+        /// The shared id.
+        id: String,
+        /// The first file.
+        first: String,
+    },
+}
+
+/// All detectors of one guard.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    detectors: Vec<DetectorSource>,
+    by_id: HashMap<String, DetectorId>,
+}
+
+static EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors.json"));
+
+impl Catalog {
+    /// The built-in catalogue. Read once a process.
+    ///
+    /// # Errors
+    /// [`CatalogError`], which the tests of this crate exclude.
+    pub fn embedded() -> Result<&'static Self, &'static CatalogError> {
+        static CATALOG: LazyLock<Result<Catalog, CatalogError>> = LazyLock::new(|| {
+            let mut catalog = Catalog::default();
+            catalog.extend_json(EMBEDDED)?;
+            Ok(catalog)
+        });
+        CATALOG.as_ref()
+    }
+
+    /// Adds `[{"file": …, "data": {"detectors": […]}}]`, the form of the embedded catalogue.
+    ///
+    /// # Errors
+    /// [`CatalogError`] for the first entry that is not of the documented form.
+    pub fn extend_json(&mut self, json: &str) -> Result<(), CatalogError> {
+        let bad = |file: &str, message: String| CatalogError::Syntax {
+            file: file.into(),
+            message,
+        };
+        let files: Vec<syntax::DetectorFile> =
+            serde_json::from_str(json).map_err(|e| bad("detectors", e.to_string()))?;
+        for file in files {
+            for mut entry in file.data.detectors {
+                entry.file.clone_from(&file.file);
+                if let Err(message) = entry.check() {
+                    return Err(bad(
+                        &file.file,
+                        format!("detector \"{}\": {message}", entry.id),
+                    ));
+                }
+                if let Some(first) = self.find(&entry.id).and_then(|id| self.get(id)) {
+                    return Err(CatalogError::Duplicate {
+                        file: file.file,
+                        id: entry.id,
+                        first: first.file.clone(),
+                    });
+                }
+                let id = u32::try_from(self.detectors.len()).unwrap_or(u32::MAX);
+                self.by_id.insert(entry.id.clone(), id);
+                self.detectors.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// A detector by its index.
+    #[must_use]
+    pub fn get(&self, id: DetectorId) -> Option<&DetectorSource> {
+        self.detectors.get(id as usize)
+    }
+
+    /// The index of the detector with this stable id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<DetectorId> {
+        self.by_id.get(id).copied()
+    }
+
+    /// All detectors with their indexes.
+    pub fn iter(&self) -> impl Iterator<Item = (DetectorId, &DetectorSource)> {
+        (0..).zip(&self.detectors)
+    }
+}
+
+/// The form of `match` that an analyzer asks for, out of the free-form value of the file.
+///
+/// # Errors
+/// The message of the first field that does not fit.
+pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_catalog_loads_and_equals_the_files() {
+        let catalog = Catalog::embedded().unwrap();
+        let root =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/detectors");
+        let mut on_disk = 0;
+        let mut folders = vec![root];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    on_disk += text.lines().filter(|l| l.starts_with("  - id: ")).count();
+                }
+            }
+        }
+        assert_eq!(catalog.iter().count(), on_disk);
+    }
+}

@@ -1,0 +1,13 @@
+//! Judges one MCP frame: frame, walk, decode, analyze, decide, redact. No I/O and no clock.
+
+pub mod analyzer;
+pub mod decision;
+pub mod decode;
+pub mod detector;
+pub mod finding;
+pub mod limits;
+pub mod policy;
+pub mod redact;
+pub mod route;
+pub mod span;
+pub mod walk;

@@ -1,0 +1,1 @@
+//! One compiled condition, and whether it holds.

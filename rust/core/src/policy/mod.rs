@@ -1,0 +1,109 @@
+//! Rules as data, and the decision they give. Stage 5 of 6.
+
+pub mod category;
+pub mod condition;
+pub mod syntax;
+
+use crate::{
+    analyzer::destination::Destination,
+    decision::Decision,
+    detector::Catalog,
+    finding::Finding,
+    walk::{Document, NodeId},
+};
+use category::Categories;
+use std::collections::BTreeMap;
+use syntax::RuleSource;
+
+/// Which way a frame travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Client to server.
+    Request,
+    /// Server to client.
+    Response,
+}
+
+/// What a rule may ask about one frame.
+#[derive(Debug)]
+pub struct CallFacts<'a> {
+    /// The frame's values.
+    pub document: &'a Document<'a>,
+    /// JSON-RPC method; empty for a response.
+    pub method: &'a str,
+    /// `params.name` of `tools/call`; empty otherwise.
+    pub tool_name: &'a str,
+    /// The tool's categories.
+    pub categories: Categories,
+    /// The value whose paths `arg_path_patterns` address: `params.arguments`.
+    pub arguments: Option<NodeId>,
+    /// What the analyzers found.
+    pub findings: &'a [Finding],
+    /// What the ids of the findings mean.
+    pub catalog: &'a Catalog,
+    /// Hosts that data goes to.
+    pub destinations: &'a [Destination],
+    /// `environment` of the configuration or the call.
+    pub environment: &'a str,
+    /// Labels of the session.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Which way it travels.
+    pub direction: Direction,
+}
+
+/// The decision of a rule set over one frame. Rules are named by their index in load order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What is to be done.
+    pub decision: Decision,
+    /// The rule that decided; `None` for the default decision.
+    pub primary: Option<usize>,
+    /// All rules whose conditions held, best priority first.
+    pub matched: Vec<usize>,
+    /// Indexes of the findings to mask, with the masking strategy of the rule that covers them.
+    pub redactions: Vec<(usize, syntax::Strategy)>,
+    /// What a SIMULATE rule or shadow mode held back: the decision that would have been.
+    pub simulated: Option<(Decision, usize)>,
+}
+
+/// A compiled rule set.
+#[derive(Debug)]
+pub struct PolicyEngine {
+    rules: Vec<RuleSource>,
+    default_decision: Decision,
+}
+
+impl PolicyEngine {
+    /// Compiles rules.
+    ///
+    /// # Errors
+    /// One message for each rule that cannot be compiled, naming the rule and the field.
+    pub fn new(
+        rules: Vec<RuleSource>,
+        default_decision: Decision,
+        _catalog: &Catalog,
+    ) -> Result<Self, Vec<String>> {
+        Ok(Self {
+            rules,
+            default_decision,
+        })
+    }
+
+    /// The rules, in load order.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleSource] {
+        &self.rules
+    }
+
+    /// Decides one frame.
+    #[must_use]
+    pub fn decide(&self, _facts: &CallFacts<'_>) -> Outcome {
+        Outcome {
+            decision: self.default_decision,
+            primary: None,
+            matched: Vec::new(),
+            redactions: Vec::new(),
+            simulated: None,
+        }
+    }
+}
