@@ -1,0 +1,74 @@
+# What a newcomer needs: `make demo` shows the guard at work, `make test` passes every check.
+# Both make ./.venv, build the project once, and leave nothing outside this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# One profile for the wheel, clippy and the Rust tests: the dependencies are compiled once.
+CARGO_PROFILE := --release --locked
+
+SOURCES := $(shell find rust policies python -type f ! -name '*.pyc' ! -name '*.so') \
+           Cargo.toml Cargo.lock pyproject.toml README.md LICENSE
+
+.DEFAULT_GOAL := help
+.PHONY: help install servers demo test lint lint-rust lint-python test-rust test-python bench dist clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.tools: tests/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hint: Python 3.11 or newer is needed; set PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# The wheel as a user gets it, not an editable install: what is tested is what is shipped.
+$(VENV)/.installed: $(VENV)/.tools $(SOURCES)
+	$(BIN)/pip install --disable-pip-version-check --force-reinstall --no-deps .
+	$(BIN)/pip check
+	@touch $@
+
+tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
+	npm ci --prefix tests/e2e --no-audit --no-fund --loglevel=error
+
+install: $(VENV)/.installed ## build and install into ./.venv
+
+servers: tests/e2e/node_modules/.package-lock.json ## fetch the real MCP servers for demo and tests
+
+demo: install servers ## the guard between a real MCP client and a real MCP server
+	@$(BIN)/python examples/demo.py
+
+# The installed package is built first: every later step reuses its compiled dependencies.
+test: install servers ## everything that must pass: lint, types, Rust tests, Python tests
+	$(MAKE) lint-rust
+	$(MAKE) test-rust
+	$(MAKE) lint-python
+	$(MAKE) test-python
+
+lint: lint-rust lint-python ## format checks, clippy, ruff, mypy, stubtest
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy $(CARGO_PROFILE) --workspace --all-targets -- -D warnings
+
+test-rust:
+	cargo test $(CARGO_PROFILE) --workspace
+
+lint-python: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest mcp_egress_guard._core
+
+test-python: install servers
+	$(BIN)/python -m pytest
+
+bench: install ## the figures of the README, measured here
+	$(BIN)/python benches/inspect_frame.py
+	$(BIN)/python benches/startup.py
+
+dist: $(VENV)/.tools ## wheel and sdist into ./dist
+	$(BIN)/maturin build --release --locked --sdist --out dist
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .demo dist target tests/e2e/node_modules
