@@ -64,7 +64,8 @@ test-python: install servers
 	$(BIN)/python -m pytest
 
 bench: install ## the figures of the README, measured here
-	$(BIN)/python benches/inspect_frame.py
+	$(BIN)/python benches/evaluate.py
+	$(BIN)/python benches/evaluate.py --hostile
 	$(BIN)/python benches/startup.py
 
 dist: $(VENV)/.tools ## wheel and sdist into ./dist

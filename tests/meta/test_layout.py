@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,19 @@ def test_both_names_of_the_command_are_one(guard: str, tmp_path: Path) -> None:
         )
     ]
     assert len(set(outputs)) == 1
+
+
+def test_the_sdist_has_what_a_build_needs(root: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "maturin", "sdist", "--quiet", "--out", str(tmp_path)],
+        cwd=root,
+        check=True,
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    policies = {str(path.relative_to(root)) for path in (root / "policies").rglob("*.yaml")}
+    assert {"Cargo.lock", "LICENSE", "README.md", "pyproject.toml"} <= names
+    assert policies
+    assert policies <= names
+    assert [name for name in names if name.startswith(("target/", "tests/", ".venv/"))] == []
