@@ -121,7 +121,7 @@ def test_both_names_of_the_command_are_one(guard: str, tmp_path: Path) -> None:
 
 def test_the_sdist_has_what_a_build_needs(root: Path, tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "maturin", "sdist", "--quiet", "--out", str(tmp_path)],
+        [sys.executable, "-m", "maturin", "sdist", "--out", str(tmp_path)],
         cwd=root,
         check=True,
     )
