@@ -67,6 +67,7 @@ bench: install ## the figures of the README, measured here
 	$(BIN)/python benches/evaluate.py
 	$(BIN)/python benches/evaluate.py --hostile
 	$(BIN)/python benches/startup.py
+	$(BIN)/python benches/proxy_latency.py
 
 dist: $(VENV)/.tools ## wheel and sdist into ./dist
 	$(BIN)/maturin build --release --locked --sdist --out dist
