@@ -1,11 +1,38 @@
 //! What a shell command would do, by abstract interpretation of its syntax tree.
+//!
+//! `parse` makes the tree, `shell` walks it with abstract values (`value`, `expand`, `produce`),
+//! `dispatch` and `wrapper` say what runs what, `flow` where data goes, `detect` matches each
+//! command against the catalogue. Every loop is bounded by the text, every nesting by a number.
+
+mod detect;
+mod dispatch;
+mod expand;
+mod flow;
+mod parse;
+mod place;
+mod produce;
+mod shell;
+mod strings;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod value;
+mod windows;
+mod wrapper;
 
 use super::Scope;
-use crate::detector::{Catalog, CatalogError};
+use crate::{
+    detector::{Catalog, CatalogError},
+    span::Span,
+};
+use shell::Shell;
+use value::Value;
 
 /// The compiled command detectors.
 #[derive(Debug, Default)]
-pub struct CommandAnalyzer {}
+pub struct CommandAnalyzer {
+    table: detect::Table,
+}
 
 /// Whose language a command is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +52,47 @@ impl CommandAnalyzer {
     ///
     /// # Errors
     /// [`CatalogError`] naming the entry that does not fit.
-    pub fn new(_catalog: &Catalog) -> Result<Self, CatalogError> {
-        Ok(Self {})
+    pub fn new(catalog: &Catalog) -> Result<Self, CatalogError> {
+        Ok(Self {
+            table: detect::Table::new(catalog)?,
+        })
     }
 
-    /// Reports what `text` would do if a shell ran it.
-    pub fn analyze(&self, _text: &str, _dialect: Dialect, _scope: &mut Scope<'_>) {}
+    /// Reports what `text` would do if a shell ran it. Text longer than
+    /// [`crate::limits::Limits::command_bytes`] is an `engine.command-too-long`.
+    pub fn analyze(&self, text: &str, dialect: Dialect, scope: &mut Scope<'_>) {
+        let mut shell = Shell::new(self);
+        shell.span = Span::new(0, text.len());
+        if text.len() > scope.limits.command_bytes {
+            scope.report_id("engine.command-too-long", shell.span, None);
+            return;
+        }
+        let powershell = dialect == Dialect::PowerShell
+            || dialect == Dialect::Any && windows::is_powershell(text);
+        let batch = dialect == Dialect::Cmd || dialect == Dialect::Any && windows::is_cmd(text);
+        if powershell {
+            windows::script(&mut shell, text, scope);
+        }
+        if batch {
+            windows::batch(&mut shell, text, scope);
+        }
+        // What reads as PowerShell may still be run by bash: looked at, but not held to its grammar.
+        if dialect != Dialect::PowerShell && dialect != Dialect::Cmd {
+            shell.lenient = powershell || batch;
+            shell.script(text, scope);
+        }
+    }
 
     /// Reports what running this argument vector would do; no shell reads it.
-    pub fn analyze_argv(&self, _argv: &[&str], _scope: &mut Scope<'_>) {}
+    pub fn analyze_argv(&self, argv: &[&str], scope: &mut Scope<'_>) {
+        let mut shell = Shell::new(self);
+        let length = argv.iter().map(|a| a.len()).sum::<usize>();
+        shell.span = Span::new(0, length);
+        if length > scope.limits.command_bytes {
+            scope.report_id("engine.command-too-long", shell.span, None);
+            return;
+        }
+        let argv: Vec<Value> = argv.iter().map(|a| Value::known(*a)).collect();
+        shell.dispatch(&argv, &[], scope);
+    }
 }

@@ -1,0 +1,546 @@
+//! Matches one simple command against the catalogue's entries of kind `command`.
+
+use super::{
+    place::{self, CLASSES},
+    value::{Value, glob},
+};
+use crate::detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// One or several strings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Some1 {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Some1 {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Some1 {
+    fn list(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// The `match` and `unless` of an entry. All fields that are given must hold; the values within
+/// a field are alternatives.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Pattern {
+    /// Names without folder, in lower case; `*` and `?` are wild.
+    program: Some1,
+    /// Leading operands: `"s3 rm|rb"` is `s3` and then one of the two; `*` stands for any one.
+    subcommand: Some1,
+    /// Flags, of which one is given; `-x` also within a cluster.
+    any_flag: Some1,
+    /// Flags that are all given; `"-f|--force"` is one of the two.
+    all_flags: Some1,
+    /// Values of flags, as globs; keys as in `all_flags`.
+    flag_value: BTreeMap<String, Some1>,
+    /// Globs, of which one matches an operand behind the subcommand.
+    operand: Some1,
+    /// Globs, of which one matches any argument; case is ignored.
+    arg: Some1,
+    /// A second list like `arg`.
+    also: Some1,
+    /// Classes of which one fits an operand; see `place.rs`.
+    place: Some1,
+    /// Classes of which one fits the last operand.
+    last_place: Some1,
+    /// Classes of which one fits what is written to by a redirection.
+    write_to: Some1,
+    /// Globs of which one matches what is written to.
+    write_path: Some1,
+    /// At least so many operands behind the subcommand.
+    min_operands: usize,
+    /// At most so many.
+    max_operands: Option<usize>,
+    /// Runs with another user's rights.
+    privileged: Option<bool>,
+    /// Operands come out of a search: `find -exec`, `xargs`.
+    bulk: Option<bool>,
+    /// Output goes to another program.
+    piped: Option<bool>,
+    /// Found by code under this name.
+    builtin: Option<String>,
+}
+
+/// One compiled entry.
+#[derive(Debug)]
+struct Entry {
+    id: DetectorId,
+    wanted: Pattern,
+    unless: Vec<Pattern>,
+}
+
+/// All entries, by program.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    by_program: HashMap<String, Vec<usize>>,
+    by_glob: Vec<(String, usize)>,
+    writers: Vec<usize>,
+    builtins: HashMap<String, DetectorId>,
+}
+
+/// One simple command, ready to be matched.
+pub(super) struct Fact<'f> {
+    pub program: &'f str,
+    pub args: &'f [Value],
+    pub flags: Vec<String>,
+    pub operands: Vec<&'f Value>,
+    pub values: Vec<(String, Value)>,
+    pub writes: &'f [Value],
+    pub cwd: Option<&'f str>,
+    pub privileged: bool,
+    pub bulk: bool,
+    pub piped: bool,
+}
+
+/// Programs whose options are long with one dash.
+const ONE_DASH: [&str; 18] = [
+    "find",
+    "terraform",
+    "tofu",
+    "packer",
+    "openssl",
+    "nmap",
+    "ffmpeg",
+    "java",
+    "vault",
+    "consul",
+    "nomad",
+    "gdb",
+    "terragrunt",
+    "dotnet",
+    "azcopy",
+    "xinput",
+    "spctl",
+    "bq",
+];
+
+/// Programs that accept any unambiguous beginning of a long option.
+const ABBREVIATES: [&str; 24] = [
+    "rm", "chmod", "chown", "chgrp", "cp", "mv", "ln", "shred", "truncate", "tee", "rmdir",
+    "install", "tar", "wget", "git", "grep", "sed", "xargs", "base64", "mkdir", "touch", "kill",
+    "mount", "useradd",
+];
+
+/// Options that take a value, where operands or values are looked at.
+const VALUED: [(&str, &str); 33] = [
+    (
+        "git",
+        "-C -c --git-dir --work-tree --namespace -m --message -F --author --date -b -B -o --push-option",
+    ),
+    (
+        "kubectl",
+        "-n --namespace --context --cluster --kubeconfig -s --server --user --as -l --selector -f --filename -o --output -c --container --token --replicas -p --patch -k --type",
+    ),
+    ("oc", "-n --namespace --context --kubeconfig -l -f -o"),
+    (
+        "docker",
+        "-H --host -c --context --config -l --log-level -e --env --name -p --publish -w --workdir -u --user --filter --format --network --entrypoint -f --file -t --tag --profile --project-name --rmi --time",
+    ),
+    (
+        "podman",
+        "-H --host -c -e --env --name -p -w -u --filter --format --network --entrypoint --time",
+    ),
+    (
+        "docker-compose",
+        "-f --file -p --project-name --profile --env-file --project-directory --rmi --timeout",
+    ),
+    (
+        "aws",
+        "--profile --region --output --endpoint-url --query --instance-ids --bucket --key --name --user-name --db-instance-identifier --function-name --table-name --stack-name --cli-input-json",
+    ),
+    (
+        "gcloud",
+        "--project --zone --region --account --format --configuration --filter",
+    ),
+    ("gsutil", "-o -h -u"),
+    (
+        "az",
+        "-g --resource-group -n --name -s --server --subscription -o --output --ids",
+    ),
+    (
+        "helm",
+        "-n --namespace --kube-context --kubeconfig -f --values --set --version",
+    ),
+    ("redis-cli", "-h -p -a -n -u -s --user --pass -i -r"),
+    (
+        "systemctl",
+        "-s --signal -t --type -n -H -M -p --property --kill-who --kill-whom",
+    ),
+    ("journalctl", "-u --unit -n --since --until"),
+    (
+        "rsync",
+        "-e --rsh --exclude --include --exclude-from --files-from --password-file",
+    ),
+    ("npm", "--prefix --registry -w --workspace --tag"),
+    (
+        "pip",
+        "--index-url -i -r --requirement -c --extra-index-url -t --target --python",
+    ),
+    ("kill", "-s -n --signal"),
+    ("pkill", "-u -U -g -t -P --signal --euid --uid"),
+    ("killall", "-s -u --signal --user -o -y"),
+    (
+        "gh",
+        "-R --repo -X --method -H --header -f -F --title --body -t -b",
+    ),
+    ("vault", "-address -namespace"),
+    ("crontab", "-u"),
+    ("truncate", "-s --size -r --reference -o"),
+    ("shred", "-n -s --iterations --size --random-source"),
+    ("chmod", "--reference"),
+    ("chown", "--reference --from"),
+    (
+        "install",
+        "-m --mode -o --owner -g --group -t --target-directory -S",
+    ),
+    ("cp", "-t --target-directory -S --suffix"),
+    ("mv", "-t --target-directory -S --suffix"),
+    ("setfacl", "-m -x -M -X --modify --remove"),
+    (
+        "iptables",
+        "-t -A -I -D -p -j -s -d --dport --sport -i -o -m",
+    ),
+    (
+        "curl",
+        "-X --request -o --output -d --data -H --header -u --user -F --form -T --upload-file -K --config -e -A -b -c -m -w -x",
+    ),
+];
+
+impl<'f> Fact<'f> {
+    pub(super) fn new(program: &'f str, args: &'f [Value], writes: &'f [Value]) -> Self {
+        let mut fact = Self {
+            program,
+            args,
+            flags: Vec::new(),
+            operands: Vec::new(),
+            values: Vec::new(),
+            writes,
+            cwd: None,
+            privileged: false,
+            bulk: false,
+            piped: false,
+        };
+        let valued: Vec<&str> = VALUED
+            .iter()
+            .filter(|(p, _)| *p == program || program.starts_with("pip") && *p == "pip")
+            .flat_map(|(_, options)| options.split(' '))
+            .collect();
+        let one_dash = ONE_DASH.contains(&program);
+        let mut i = 0_usize;
+        while let Some(arg) = args.get(i) {
+            i = i.saturating_add(1);
+            let text = arg.text.as_str();
+            if text == "--" {
+                fact.operands.extend(args.get(i..).unwrap_or_default());
+                break;
+            }
+            if !text.starts_with('-') || text.len() < 2 {
+                fact.operands.push(arg);
+                continue;
+            }
+            let mut take = |flag: &str, inline: Option<String>, i: &mut usize| {
+                if let Some(inline) = inline {
+                    fact.values.push((
+                        flag.to_owned(),
+                        Value {
+                            text: inline,
+                            ..arg.clone()
+                        },
+                    ));
+                } else if let Some(next) = args.get(*i) {
+                    *i = i.saturating_add(1);
+                    fact.values.push((flag.to_owned(), next.clone()));
+                }
+            };
+            if text.starts_with("--") || one_dash {
+                let (flag, inline) = match text.split_once('=') {
+                    Some((flag, value)) => (flag, Some(value.to_owned())),
+                    None => (text, None),
+                };
+                fact.flags.push(flag.to_owned());
+                if inline.is_some() || valued.contains(&flag) {
+                    take(flag, inline, &mut i);
+                }
+                continue;
+            }
+            fact.flags.push(text.to_owned());
+            for (at, c) in text.char_indices().skip(1).take(32) {
+                let flag = format!("-{c}");
+                let takes = valued.contains(&flag.as_str());
+                if takes {
+                    let rest = text
+                        .get(at.saturating_add(c.len_utf8())..)
+                        .filter(|r| !r.is_empty())
+                        .map(ToOwned::to_owned);
+                    take(&flag, rest, &mut i);
+                }
+                fact.flags.push(flag);
+                if takes {
+                    break;
+                }
+            }
+        }
+        fact
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        flag.split('|')
+            .any(|flag| self.flags.iter().any(|given| self.same(given, flag)))
+    }
+
+    fn same(&self, given: &str, flag: &str) -> bool {
+        if given == flag || self.windows() && given.eq_ignore_ascii_case(flag) {
+            return true;
+        }
+        // `--force` is a flag of its own, not short for `--force-with-lease`.
+        let other = flag.starts_with("--force-") && given == "--force";
+        let begins = given.len() > 3 && given.starts_with("--") && flag.starts_with(given);
+        begins && !other && ABBREVIATES.contains(&self.program)
+    }
+
+    fn windows(&self) -> bool {
+        self.program.contains('-') && self.program.bytes().any(|b| b == b'-')
+    }
+
+    /// Only asks for help or shows what it would do.
+    fn harmless(&self) -> bool {
+        let asks = self.flags.iter().any(|f| {
+            matches!(
+                f.as_str(),
+                "--help"
+                    | "--version"
+                    | "--dry-run"
+                    | "--dryrun"
+                    | "-WhatIf"
+                    | "-whatif"
+                    | "--what-if"
+                    | "--noop"
+                    | "--just-print"
+                    | "--simulate"
+                    | "--whatif"
+            )
+        });
+        let refuted = self
+            .values
+            .iter()
+            .any(|(f, v)| f == "--dry-run" && matches!(v.text.as_str(), "none" | "false"));
+        asks && !refuted || self.args.iter().any(|a| a.text == "/?")
+    }
+}
+
+fn any_glob(patterns: &[String], text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    patterns
+        .iter()
+        .any(|p| glob(p.to_ascii_lowercase().as_bytes(), text.as_bytes()))
+}
+
+fn mask(names: &[String]) -> u32 {
+    names
+        .iter()
+        .filter_map(|n| CLASSES.iter().position(|c| c == n))
+        .fold(0, |m, i| m | 1_u32 << i)
+}
+
+impl Pattern {
+    fn check(&self) -> Result<(), String> {
+        for list in [&self.place, &self.last_place, &self.write_to] {
+            for name in list.list() {
+                if !CLASSES.contains(&name.as_str()) {
+                    return Err(format!("unknown place \"{name}\""));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many leading operands the subcommand takes, if it matches.
+    fn subcommand(&self, fact: &Fact<'_>) -> Option<usize> {
+        let list = self.subcommand.list();
+        if list.is_empty() {
+            return Some(0);
+        }
+        list.iter().find_map(|words| {
+            let mut count = 0_usize;
+            for word in words.split(' ') {
+                let operand = fact.operands.get(count)?;
+                let solid = operand.solid();
+                if word != "*"
+                    && !word.split('|').any(|w| {
+                        if w.contains('*') {
+                            glob(w.as_bytes(), solid.as_bytes())
+                        } else {
+                            w == solid
+                        }
+                    })
+                {
+                    return None;
+                }
+                count = count.saturating_add(1);
+            }
+            Some(count)
+        })
+    }
+
+    fn holds(&self, fact: &Fact<'_>) -> bool {
+        let Some(skip) = self.subcommand(fact) else {
+            return false;
+        };
+        let operands = fact.operands.get(skip..).unwrap_or_default();
+        let any = |list: &Some1, test: &dyn Fn(&String) -> bool| {
+            list.list().is_empty() || list.list().iter().any(test)
+        };
+        let args = |list: &Some1| {
+            list.list().is_empty() || fact.args.iter().any(|a| any_glob(list.list(), &a.solid()))
+        };
+        let place = |list: &Some1, mut values: &mut dyn Iterator<Item = &Value>| {
+            let wanted = mask(list.list());
+            wanted == 0 || Iterator::any(&mut values, |v| place::classes(v, fact.cwd) & wanted != 0)
+        };
+        any(&self.any_flag, &|f| fact.has(f))
+            && self.all_flags.list().iter().all(|f| fact.has(f))
+            && self.flag_value.iter().all(|(flag, globs)| {
+                fact.values.iter().any(|(given, value)| {
+                    flag.split('|').any(|f| f == given) && any_glob(globs.list(), &value.solid())
+                })
+            })
+            && operands.len() >= self.min_operands
+            && self.max_operands.is_none_or(|max| operands.len() <= max)
+            && self.privileged.is_none_or(|p| p == fact.privileged)
+            && self.bulk.is_none_or(|b| b == fact.bulk)
+            && self.piped.is_none_or(|p| p == fact.piped)
+            && (self.operand.list().is_empty()
+                || operands
+                    .iter()
+                    .any(|o| any_glob(self.operand.list(), &o.solid())))
+            && args(&self.arg)
+            && args(&self.also)
+            && place(&self.place, &mut operands.iter().copied())
+            && place(&self.last_place, &mut operands.last().copied().into_iter())
+            && place(&self.write_to, &mut fact.writes.iter())
+            && (self.write_path.list().is_empty()
+                || fact
+                    .writes
+                    .iter()
+                    .any(|w| any_glob(self.write_path.list(), &w.solid())))
+    }
+}
+
+impl Table {
+    pub(super) fn new(catalog: &Catalog) -> Result<Self, CatalogError> {
+        let mut table = Self::default();
+        for (id, source) in catalog.iter() {
+            if source.kind != DetectorKind::Command {
+                continue;
+            }
+            let bad = |message: String| CatalogError::Syntax {
+                file: source.file.clone(),
+                message: format!("detector \"{}\": {message}", source.id),
+            };
+            let wanted: Pattern = typed(&source.matcher).map_err(bad)?;
+            wanted.check().map_err(bad)?;
+            let unless: Vec<Pattern> = if source.unless.is_null() {
+                Vec::new()
+            } else if source.unless.is_array() {
+                typed(&source.unless).map_err(bad)?
+            } else {
+                vec![typed(&source.unless).map_err(bad)?]
+            };
+            for pattern in &unless {
+                pattern.check().map_err(bad)?;
+            }
+            let index = table.entries.len();
+            if let Some(name) = &wanted.builtin {
+                table.builtins.insert(name.clone(), id);
+            } else if wanted.program.list().is_empty() {
+                if wanted.write_to.list().is_empty() && wanted.write_path.list().is_empty() {
+                    return Err(bad("match needs a program, a write or a builtin".into()));
+                }
+                table.writers.push(index);
+            }
+            for program in wanted.program.list() {
+                if program.contains(['*', '?']) {
+                    table.by_glob.push((program.clone(), index));
+                } else {
+                    table
+                        .by_program
+                        .entry(program.clone())
+                        .or_default()
+                        .push(index);
+                }
+            }
+            table.entries.push(Entry { id, wanted, unless });
+        }
+        Ok(table)
+    }
+
+    /// The entry that code reports under this name.
+    pub(super) fn builtin(&self, name: &str) -> Option<DetectorId> {
+        self.builtins.get(name).copied()
+    }
+
+    /// Whether any entry speaks of this program.
+    pub(super) fn knows(&self, program: &str) -> bool {
+        self.by_program.contains_key(program)
+            || self
+                .by_glob
+                .iter()
+                .any(|(p, _)| glob(p.as_bytes(), program.as_bytes()))
+    }
+
+    /// The first program an entry speaks of that matches a pattern over names.
+    pub(super) fn named(&self, pattern: &str) -> Option<&str> {
+        // The likeliest first, as several may match.
+        ["rm", "sh", "bash", "dd", "curl", "nc", "chmod"]
+            .into_iter()
+            .find(|p| glob(pattern.as_bytes(), p.as_bytes()))
+            .or_else(|| {
+                self.by_program
+                    .keys()
+                    .map(String::as_str)
+                    .find(|p| glob(pattern.as_bytes(), p.as_bytes()))
+            })
+    }
+
+    /// The entries that hold of a command.
+    pub(super) fn matching(&self, fact: &Fact<'_>) -> Vec<DetectorId> {
+        let mut out = Vec::new();
+        let mut test = |index: &usize| {
+            if let Some(entry) = self.entries.get(*index)
+                && entry.wanted.holds(fact)
+                && !entry.unless.iter().any(|u| u.holds(fact))
+            {
+                out.push(entry.id);
+            }
+        };
+        if !fact.writes.is_empty() {
+            self.writers.iter().for_each(&mut test);
+        }
+        if fact.program.is_empty() || fact.harmless() {
+            return out;
+        }
+        if let Some(list) = self.by_program.get(fact.program) {
+            list.iter().for_each(&mut test);
+        }
+        for (pattern, index) in &self.by_glob {
+            if glob(pattern.as_bytes(), fact.program.as_bytes()) {
+                test(index);
+            }
+        }
+        out
+    }
+}

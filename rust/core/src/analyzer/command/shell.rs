@@ -1,0 +1,655 @@
+//! Walks the tree and follows what would run, with what input, and what becomes of the output.
+
+use super::{
+    CommandAnalyzer, parse,
+    parse::Body,
+    syntax::{Assign, Cmd, Redirect, Simple, Target, Word},
+    value::{HOLE, Value, from},
+    wrapper::quote,
+};
+use crate::{analyzer::Scope, span::Span};
+use std::{collections::HashMap, mem, rc::Rc};
+
+/// Most calls of functions and aliases in one text.
+const MAX_CALLS: u32 = 200;
+/// Most simple commands that are followed in one text, repetitions included.
+const MAX_STEPS: u32 = 4_000;
+
+/// The state of the shell that would run the text.
+pub(super) struct Shell<'a> {
+    pub analyzer: &'a CommandAnalyzer,
+    pub vars: HashMap<String, Vec<Value>>,
+    pub positional: Vec<Value>,
+    pub cwd: Option<String>,
+    /// What the next command reads.
+    pub stdin: Option<Value>,
+    pub functions: HashMap<String, (Body, Rc<[Word]>, bool)>,
+    pub aliases: HashMap<String, String>,
+    pub files: HashMap<String, Value>,
+    pub privileged: bool,
+    pub bulk: bool,
+    pub piped: bool,
+    /// Text that may not be shell at all: what does not parse in it says nothing.
+    pub lenient: bool,
+    pub span: Span,
+    here: Rc<[Word]>,
+    active: Vec<(String, u32)>,
+    forks: u32,
+    calls: u32,
+    steps: u32,
+    substitutions: u32,
+}
+
+impl<'a> Shell<'a> {
+    pub(super) fn new(analyzer: &'a CommandAnalyzer) -> Self {
+        Self {
+            analyzer,
+            vars: HashMap::new(),
+            positional: Vec::new(),
+            cwd: None,
+            stdin: None,
+            functions: HashMap::new(),
+            aliases: HashMap::new(),
+            files: HashMap::new(),
+            privileged: false,
+            bulk: false,
+            piped: false,
+            lenient: false,
+            span: Span::default(),
+            here: Rc::from([]),
+            active: Vec::new(),
+            forks: 0,
+            calls: 0,
+            steps: 0,
+            substitutions: 0,
+        }
+    }
+
+    /// Reports what code recognised, by the name its entry gives.
+    pub(super) fn hit(&self, name: &str, scope: &mut Scope<'_>) {
+        if let Some(id) = self.analyzer.table.builtin(name) {
+            scope.report(id, self.span, None);
+        }
+    }
+
+    /// Parses and follows a script.
+    pub(super) fn script(&mut self, text: &str, scope: &mut Scope<'_>) -> Value {
+        if text.len() > scope.limits.command_bytes {
+            scope.report_id("engine.command-too-long", self.span, None);
+            return Value::unknown(0);
+        }
+        let script = parse::parse(text);
+        let whole = Span::new(0, text.len());
+        let outer = self.span;
+        self.span = whole;
+        if script.too_deep {
+            scope.report_id("engine.nested-interpreters", whole, None);
+            self.hit("too-deep", scope);
+        }
+        if !self.lenient {
+            if script.broken {
+                self.hit("unparsable", scope);
+            }
+            if script.control {
+                self.hit("control-character", scope);
+            }
+        }
+        let here = mem::replace(&mut self.here, script.here.into());
+        let out = self.run(&script.commands, scope);
+        if scope.depth == 0 {
+            self.latent(scope);
+        }
+        self.here = here;
+        self.span = outer;
+        out
+    }
+
+    /// Functions that nothing called may be called later.
+    fn latent(&mut self, scope: &mut Scope<'_>) {
+        let names: Vec<String> = self
+            .functions
+            .iter()
+            .filter(|(_, f)| !f.2)
+            .map(|(n, _)| n.clone())
+            .collect();
+        for name in names {
+            self.call(&name, &[], scope);
+        }
+    }
+
+    /// Follows text inside the text: findings stand at the command that runs it.
+    pub(super) fn nested(&mut self, text: &str, scope: &mut Scope<'_>) -> Value {
+        let span = self.span;
+        let mut out = Value::default();
+        scope.nested(span, |scope| out = self.script(text, scope));
+        self.span = span;
+        out
+    }
+
+    /// Follows text that only may be shell.
+    pub(super) fn maybe(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let lenient = mem::replace(&mut self.lenient, true);
+        self.nested(text, scope);
+        self.lenient = lenient;
+    }
+
+    /// Substitutions that a shell evaluates in data.
+    pub(super) fn hidden(&mut self, text: &str, scope: &mut Scope<'_>) {
+        if (text.contains("$(") || text.contains('`')) && text.contains('[') {
+            self.maybe(&format!("cat <<HIDDEN_END\n{text}\nHIDDEN_END"), scope);
+        }
+    }
+
+    pub(super) fn with_input<T>(
+        &mut self,
+        stdin: Option<Value>,
+        run: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = mem::replace(&mut self.stdin, stdin);
+        let result = run(self);
+        self.stdin = outer;
+        result
+    }
+
+    /// The name of a file that holds the output of a process substitution.
+    pub(super) fn process_file(&mut self, output: Value) -> Value {
+        self.substitutions = self.substitutions.saturating_add(1);
+        let name = format!("/dev/fd/63.{}", self.substitutions);
+        let bits = output.from;
+        self.files.insert(name.clone(), output);
+        Value {
+            text: name,
+            glob: false,
+            from: bits,
+        }
+    }
+
+    pub(super) fn substitution(&mut self, body: &Body, scope: &mut Scope<'_>) -> Value {
+        let piped = mem::replace(&mut self.piped, true);
+        let span = self.span;
+        let (cwd, privileged) = (self.cwd.clone(), self.privileged);
+        // `$(<file)` is the file's content.
+        if let [Cmd::Simple(simple)] = &**body
+            && simple.words.is_empty()
+            && simple.assigns.is_empty()
+            && let [
+                Redirect {
+                    op: "<",
+                    target: Target::Word(word),
+                    ..
+                },
+            ] = simple.redirects.as_slice()
+        {
+            let path = self.joined(word, scope);
+            self.piped = piped;
+            return self.file(&path);
+        }
+        let out = self.run(body, scope);
+        self.piped = piped;
+        self.span = span;
+        self.cwd = cwd;
+        self.privileged = privileged;
+        out
+    }
+
+    pub(super) fn run(&mut self, commands: &[Cmd], scope: &mut Scope<'_>) -> Value {
+        let mut out = Value::default();
+        for command in commands {
+            let piece = self.one(command, scope);
+            out.append(&piece);
+        }
+        out
+    }
+
+    fn one(&mut self, command: &Cmd, scope: &mut Scope<'_>) -> Value {
+        match command {
+            Cmd::Simple(simple) => self.simple(simple, scope),
+            Cmd::Pipeline(stages) => {
+                let outer_in = self.stdin.clone();
+                let piped = self.piped;
+                let mut input = outer_in.clone();
+                self.forks = self.forks.saturating_add(1);
+                for (i, stage) in stages.iter().enumerate() {
+                    self.piped = piped || i.saturating_add(1) < stages.len();
+                    self.stdin = input;
+                    input = Some(self.one(stage, scope));
+                }
+                self.forks = self.forks.saturating_sub(1);
+                self.stdin = outer_in;
+                self.piped = piped;
+                input.unwrap_or_default()
+            }
+            Cmd::Background(command) => {
+                self.forks = self.forks.saturating_add(1);
+                let out = self.one(command, scope);
+                self.forks = self.forks.saturating_sub(1);
+                out
+            }
+            Cmd::Block(body, redirects, subshell) => {
+                let cwd = self.cwd.clone();
+                let out = self.redirected(redirects, scope, |shell, scope| shell.run(body, scope));
+                if *subshell {
+                    self.cwd = cwd;
+                }
+                out
+            }
+            Cmd::For {
+                name,
+                words,
+                body,
+                redirects,
+            } => {
+                let mut values = Vec::new();
+                for word in words {
+                    if name.is_empty() {
+                        let text = self.joined(word, scope);
+                        self.arithmetic(&text, scope);
+                    } else {
+                        values.extend(self.fields(word, scope));
+                    }
+                }
+                values.truncate(8);
+                if values.is_empty() {
+                    values.push(Value::unknown(0));
+                }
+                self.redirected(redirects, scope, |shell, scope| {
+                    let mut out = Value::default();
+                    for value in values {
+                        if !name.is_empty() {
+                            shell.vars.insert(name.clone(), vec![value]);
+                        }
+                        let piece = shell.run(body, scope);
+                        out.append(&piece);
+                    }
+                    out
+                })
+            }
+            Cmd::Case {
+                subject,
+                patterns,
+                body,
+                redirects,
+            } => {
+                self.joined(subject, scope);
+                for pattern in patterns {
+                    self.joined(pattern, scope);
+                }
+                self.redirected(redirects, scope, |shell, scope| shell.run(body, scope))
+            }
+            Cmd::Function(name, body) => {
+                let called = false;
+                let here = Rc::clone(&self.here);
+                self.functions
+                    .insert(name.clone(), (Rc::clone(body), here, called));
+                Value::default()
+            }
+            Cmd::Test(words, arithmetic) => {
+                for word in words {
+                    let value = self.joined(word, scope);
+                    if *arithmetic || value.text.contains('[') {
+                        self.arithmetic(&value, scope);
+                    } else if let Some(var) =
+                        self.vars.get(&value.text).and_then(|v| v.first()).cloned()
+                    {
+                        self.hidden(&var.text, scope);
+                    } else {
+                        self.hidden(&value.text, scope);
+                    }
+                }
+                Value::default()
+            }
+        }
+    }
+
+    /// Applies redirections around a command; what it writes to files is kept.
+    fn redirected(
+        &mut self,
+        redirects: &[Redirect],
+        scope: &mut Scope<'_>,
+        run: impl FnOnce(&mut Self, &mut Scope<'_>) -> Value,
+    ) -> Value {
+        if redirects.is_empty() {
+            return run(self, scope);
+        }
+        let (stdin, writes) = self.redirections(redirects, scope);
+        let outer = self.stdin.clone();
+        if stdin.is_some() {
+            self.stdin = stdin;
+        }
+        let out = run(self, scope);
+        self.stdin = outer;
+        if !writes.is_empty() {
+            self.dispatch(&[], &writes, scope);
+        }
+        self.written(redirects, writes, out)
+    }
+
+    /// The input that the redirections give, and the files they write to.
+    fn redirections(
+        &mut self,
+        redirects: &[Redirect],
+        scope: &mut Scope<'_>,
+    ) -> (Option<Value>, Vec<Value>) {
+        let mut stdin = None;
+        let mut writes = Vec::new();
+        for redirect in redirects {
+            match &redirect.target {
+                Target::Here(slot, delimiter) => {
+                    self.joined(delimiter, scope);
+                    let here = Rc::clone(&self.here);
+                    if let Some(body) = here.get(*slot) {
+                        stdin = Some(self.joined(body, scope));
+                    }
+                }
+                Target::HereString(word) => {
+                    let mut value = self.joined(word, scope);
+                    value.push("\n");
+                    stdin = Some(value);
+                }
+                Target::Word(word) => {
+                    let value = self
+                        .fields(word, scope)
+                        .into_iter()
+                        .next()
+                        .unwrap_or_default();
+                    let number = value.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+                    match redirect.op {
+                        "<" if !number || value.text.starts_with('/') => {
+                            stdin = Some(self.file(&value));
+                            if value.text.starts_with("/dev/tcp/")
+                                || value.text.starts_with("/dev/udp/")
+                            {
+                                writes.push(value);
+                            }
+                        }
+                        "<&" => {}
+                        _ if number
+                            && !value.text.is_empty()
+                            && matches!(redirect.op, ">&" | "&>") => {}
+                        _ if redirect.op == "<>" => {
+                            writes.push(value);
+                        }
+                        _ => writes.push(value),
+                    }
+                }
+            }
+        }
+        (stdin, writes)
+    }
+
+    fn written(&mut self, redirects: &[Redirect], writes: Vec<Value>, out: Value) -> Value {
+        let mut gone = false;
+        for redirect in redirects {
+            let output = matches!(redirect.op, ">" | ">>" | ">|" | "&>" | "&>>" | ">&");
+            gone |= output && matches!(redirect.fd, None | Some(1));
+        }
+        if !gone || writes.is_empty() {
+            return out;
+        }
+        for path in writes {
+            self.write_file(&path, &out);
+        }
+        Value::default()
+    }
+
+    pub(super) fn write_file(&mut self, path: &Value, content: &Value) {
+        if path.is_known() && !path.text.starts_with("/dev/") && self.files.len() < 256 {
+            let name = super::place::normal(&path.text, self.cwd.as_deref());
+            let file = self.files.entry(name).or_default();
+            file.append(content);
+        }
+    }
+
+    /// What a file holds, as far as it was written in this text or its name says.
+    pub(super) fn file(&self, path: &Value) -> Value {
+        let name = super::place::normal(&path.text, self.cwd.as_deref());
+        if let Some(content) = self.files.get(&path.text).or_else(|| self.files.get(&name)) {
+            return content.clone();
+        }
+        if matches!(
+            path.text.as_str(),
+            "/dev/stdin" | "-" | "/dev/fd/0" | "/proc/self/fd/0"
+        ) {
+            return self.stdin.clone().unwrap_or_default();
+        }
+        if path.text == "/dev/null" {
+            return Value::default();
+        }
+        if path.text.starts_with("/dev/tcp/") {
+            return Value::unknown(from::NETWORK);
+        }
+        let mut bits = from::FILE | path.from & (from::NETWORK | from::DECODED | from::SECRET);
+        if super::flow::secret_path(path, self.cwd.as_deref()) {
+            bits |= from::SECRET;
+        }
+        Value::unknown(bits)
+    }
+
+    fn assign(&mut self, assign: &Assign, scope: &mut Scope<'_>) {
+        if let Some(index) = &assign.index {
+            let index = self.joined(index, scope);
+            self.arithmetic(&index, scope);
+        }
+        let mut values = Vec::new();
+        for word in &assign.values {
+            if assign.array {
+                values.extend(self.fields(word, scope));
+            } else {
+                values.push(self.joined(word, scope));
+            }
+        }
+        for value in &values {
+            if value.text.contains("[$(") || value.text.contains("[`") {
+                self.hidden(&value.text, scope);
+            }
+        }
+        // Variables whose value a shell or a tool runs as code.
+        const RUN: [&str; 22] = [
+            "PROMPT_COMMAND",
+            "PS4",
+            "PS1",
+            "PS0",
+            "PS2",
+            "GIT_EDITOR",
+            "GIT_SSH_COMMAND",
+            "GIT_SSH",
+            "GIT_PAGER",
+            "GIT_ASKPASS",
+            "GIT_SEQUENCE_EDITOR",
+            "GIT_EXTERNAL_DIFF",
+            "GIT_PROXY_COMMAND",
+            "EDITOR",
+            "VISUAL",
+            "PAGER",
+            "BROWSER",
+            "MANPAGER",
+            "LESSOPEN",
+            "SUDO_ASKPASS",
+            "SSH_ASKPASS",
+            "RSYNC_RSH",
+        ];
+        if let Some(value) = values.first() {
+            let name = assign.name.as_str();
+            if RUN.contains(&name) && value.text.contains([' ', '/', '$', '`']) {
+                self.maybe(&value.text.clone(), scope);
+            }
+            if matches!(name, "BASH_ENV" | "ENV" | "ZDOTDIR" | "PYTHONSTARTUP") {
+                let content = self.file(value);
+                if content.is_known() && !content.text.is_empty() {
+                    self.nested(&content.text, scope);
+                }
+            }
+            if matches!(
+                name,
+                "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "LD_LIBRARY_PATH"
+            ) && !value.text.is_empty()
+                && (!name.ends_with("PATH")
+                    || value.text.starts_with("/tmp")
+                    || value.text.starts_with("/dev/shm"))
+            {
+                self.hit("preload", scope);
+            }
+        }
+        if self.vars.len() < 1024 {
+            let slot = self.vars.entry(assign.name.clone()).or_default();
+            if assign.append && assign.array {
+                slot.extend(values);
+                slot.truncate(256);
+            } else if assign.append {
+                for value in values {
+                    match slot.first_mut() {
+                        Some(first) => first.append(&value),
+                        None => slot.push(value),
+                    }
+                }
+            } else if assign.index.is_some() {
+                slot.extend(values);
+                slot.truncate(256);
+            } else {
+                *slot = values;
+            }
+        }
+    }
+
+    fn simple(&mut self, simple: &Simple, scope: &mut Scope<'_>) -> Value {
+        self.steps = self.steps.saturating_add(1);
+        if self.steps > MAX_STEPS || !scope.spend(1, simple.span) {
+            if self.steps == MAX_STEPS.saturating_add(1) {
+                scope.report_id("engine.syntax-budget", simple.span, None);
+                self.hit("too-deep", scope);
+            }
+            return Value::unknown(0);
+        }
+        self.span = simple.span;
+        for assign in &simple.assigns {
+            self.assign(assign, scope);
+            self.span = simple.span;
+        }
+        let outer = self.stdin.clone();
+        let mut writes = Vec::new();
+        if !simple.redirects.is_empty() {
+            let (stdin, targets) = self.redirections(&simple.redirects, scope);
+            writes = targets;
+            if stdin.is_some() {
+                self.stdin = stdin;
+            }
+            self.span = simple.span;
+        }
+        let mut argv = Vec::new();
+        for word in &simple.words {
+            if argv.len() > 4096 {
+                break;
+            }
+            argv.extend(self.fields(word, scope));
+            self.span = simple.span;
+        }
+        let out = if argv.is_empty() && writes.is_empty() {
+            Value::default()
+        } else {
+            self.dispatch(&argv, &writes, scope)
+        };
+        self.stdin = outer;
+        self.written(&simple.redirects, writes, out)
+    }
+
+    /// Calls a function that the text defines.
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        argv: &[Value],
+        scope: &mut Scope<'_>,
+    ) -> Option<Value> {
+        let (body, here) = {
+            let function = self.functions.get_mut(name)?;
+            function.2 = true;
+            (Rc::clone(&function.0), Rc::clone(&function.1))
+        };
+        if let Some((_, forks)) = self.active.iter().find(|(n, _)| n == name) {
+            if self.forks > *forks {
+                self.hit("fork-bomb", scope);
+                return Some(Value::default());
+            }
+            // A function that wraps the program of its own name.
+            return if argv.is_empty() {
+                Some(Value::default())
+            } else {
+                None
+            };
+        }
+        self.calls = self.calls.saturating_add(1);
+        if self.calls > MAX_CALLS || self.active.len() > 16 {
+            scope.report_id("engine.syntax-budget", self.span, None);
+            self.hit("too-deep", scope);
+            return Some(Value::unknown(0));
+        }
+        self.active.push((name.to_owned(), self.forks));
+        let span = self.span;
+        let positional = mem::replace(&mut self.positional, argv.to_vec());
+        let outer_here = mem::replace(&mut self.here, here);
+        let out = self.run(&body, scope);
+        self.here = outer_here;
+        self.positional = positional;
+        self.span = span;
+        self.active.pop();
+        Some(out)
+    }
+
+    /// Replaces an alias; `None` where the name is none.
+    pub(super) fn alias(
+        &mut self,
+        name: &str,
+        argv: &[Value],
+        scope: &mut Scope<'_>,
+    ) -> Option<Value> {
+        let mut text = self.aliases.get(name)?.clone();
+        if self.active.iter().any(|(n, _)| n == name) {
+            return None;
+        }
+        self.calls = self.calls.saturating_add(1);
+        if self.calls > MAX_CALLS {
+            return None;
+        }
+        for arg in argv.get(1..).unwrap_or_default() {
+            text.push(' ');
+            text.push_str(&quote(&arg.text));
+        }
+        self.active.push((name.to_owned(), self.forks));
+        let out = self.nested(&text, scope);
+        self.active.pop();
+        Some(out)
+    }
+
+    /// Text that reaches an interpreter of shell code.
+    pub(super) fn execute(&mut self, code: &Value, scope: &mut Scope<'_>) -> Value {
+        let solid = code.text.replace(HOLE, "");
+        if solid.trim().is_empty() {
+            if code.text.contains(HOLE) {
+                self.unknown_code(code, scope);
+            }
+            return Value::unknown(code.from & from::SECRET);
+        }
+        // `curl … | sh` inside `$(…)` leaves a hole where it stood; what came from the network stays.
+        if code.has(from::NETWORK | from::DECODED) && code.text.starts_with(HOLE) {
+            self.unknown_code(code, scope);
+        }
+        self.nested(&code.text, scope)
+    }
+
+    /// Code that cannot be known before it runs.
+    fn unknown_code(&self, code: &Value, scope: &mut Scope<'_>) {
+        if code.has(from::NETWORK) {
+            self.hit(
+                if self.privileged {
+                    "download-to-root-shell"
+                } else {
+                    "download-to-shell"
+                },
+                scope,
+            );
+        } else if code.has(from::DECODED) {
+            self.hit("decoded-to-shell", scope);
+        } else if !code.has(from::SETUP) && !self.lenient {
+            self.hit("unknown-code", scope);
+        }
+    }
+}

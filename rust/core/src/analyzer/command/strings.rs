@@ -1,0 +1,146 @@
+//! Strings of another language's program that it hands to a shell.
+
+use super::shell::Shell;
+use crate::analyzer::{Language, Scope};
+
+/// Words before a string that hand it to a shell.
+const RUNNERS: [&str; 20] = [
+    "system",
+    "exec",
+    "execSync",
+    "spawn",
+    "spawnSync",
+    "popen",
+    "Popen",
+    "shell_exec",
+    "passthru",
+    "proc_open",
+    "do shell script",
+    "shell",
+    "qx",
+    "run",
+    "sh -c",
+    "IO.popen",
+    "backtick",
+    "open",
+    "cmd",
+    "execute",
+];
+
+/// Follows the strings of `code` that stand behind a runner. Most strings after a runner: 64.
+pub(super) fn shell_strings(
+    shell: &mut Shell<'_>,
+    code: &str,
+    language: Option<Language>,
+    scope: &mut Scope<'_>,
+) {
+    let bytes = code.as_bytes();
+    // IPython and notebooks: `!command`.
+    if language == Some(Language::Python) {
+        for line in code.lines().take(256) {
+            if let Some(command) = line.trim().strip_prefix('!') {
+                shell.maybe(command, scope);
+            }
+        }
+        return;
+    }
+    if language == Some(Language::JavaScript)
+        && !code.contains("child_process")
+        && !code.contains("Bun.")
+        && !code.contains("Deno.")
+    {
+        return;
+    }
+    if matches!(
+        language,
+        Some(Language::Perl | Language::Ruby | Language::Php)
+    ) {
+        quoted(code, b'`', &mut |command, _| {
+            shell.maybe(command, scope);
+        });
+    }
+    let awk = language == Some(Language::Awk);
+    let mut count = 0_usize;
+    for quote in [b'"', b'\''] {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        quoted(code, quote, &mut |text, at| {
+            found.push((at, at.saturating_add(text.len())))
+        });
+        for (start, end) in found {
+            count = count.saturating_add(1);
+            if count > 64 {
+                return;
+            }
+            let before = code.get(..start.saturating_sub(1)).unwrap_or_default();
+            let before = before.trim_end_matches([' ', '(', '[', '\t']);
+            let after = code
+                .get(end.saturating_add(1)..)
+                .unwrap_or_default()
+                .trim_start();
+            let runs = RUNNERS.iter().any(|r| before.ends_with(r))
+                || awk && (after.starts_with('|') || before.ends_with('|'));
+            if !runs {
+                continue;
+            }
+            let text = code.get(start..end).unwrap_or_default();
+            let text = super::produce::unescape(text);
+            shell.maybe(&text, scope);
+        }
+    }
+    let _ = bytes;
+    // An argument list: `system("rm", "-rf", "/srv")`, `spawn('rm', ['-rf', '/srv'])`.
+    for runner in [
+        "system(",
+        "exec(",
+        "spawn(",
+        "spawnSync(",
+        "execFileSync(",
+        "execFile(",
+    ] {
+        for (at, _) in code.match_indices(runner).take(8) {
+            let rest = code
+                .get(at.saturating_add(runner.len())..)
+                .unwrap_or_default();
+            let close = rest.find([')', ';']).unwrap_or(rest.len()).min(512);
+            let Some(list) = rest.get(..close) else {
+                continue;
+            };
+            let mut argv = Vec::new();
+            let quote = if list.contains('"') { b'"' } else { b'\'' };
+            quoted(list, quote, &mut |text, _| {
+                argv.push(super::wrapper::quote(text))
+            });
+            if argv.len() > 1 {
+                shell.maybe(&argv.join(" "), scope);
+            }
+        }
+    }
+    // Perl's `decode_base64("…")` and PHP's `base64_decode("…")` given to a runner.
+    if (code.contains("decode_base64") || code.contains("base64_decode"))
+        && RUNNERS.iter().any(|r| code.contains(r))
+    {
+        shell.hit("decoded-to-shell", scope);
+    }
+}
+
+/// Calls `each` with the content and start of every string in `quote`s.
+fn quoted(code: &str, quote: u8, each: &mut dyn FnMut(&str, usize)) {
+    let mut start = None;
+    let mut escaped = false;
+    for (i, b) in code.bytes().enumerate() {
+        if escaped {
+            escaped = false;
+        } else if b == b'\\' {
+            escaped = true;
+        } else if b == quote {
+            match start.take() {
+                None => start = Some(i.saturating_add(1)),
+                Some(s) => {
+                    if let Some(text) = code.get(s..i) {
+                        each(text, s);
+                    }
+                }
+            }
+        }
+    }
+}

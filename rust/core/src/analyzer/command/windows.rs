@@ -1,0 +1,432 @@
+//! PowerShell and cmd.exe: their own tokens, the same facts.
+
+use super::{
+    dispatch::base,
+    shell::Shell,
+    value::{Value, from},
+};
+use crate::analyzer::Scope;
+use base64::Engine;
+
+/// Aliases of cmdlets.
+const ALIASES: [(&str, &str); 30] = [
+    ("ri", "remove-item"),
+    ("rm", "remove-item"),
+    ("rmdir", "remove-item"),
+    ("del", "remove-item"),
+    ("erase", "remove-item"),
+    ("rd", "remove-item"),
+    ("gci", "get-childitem"),
+    ("ls", "get-childitem"),
+    ("dir", "get-childitem"),
+    ("iex", "invoke-expression"),
+    ("iwr", "invoke-webrequest"),
+    ("irm", "invoke-restmethod"),
+    ("curl", "invoke-webrequest"),
+    ("wget", "invoke-webrequest"),
+    ("kill", "stop-process"),
+    ("spps", "stop-process"),
+    ("saps", "start-process"),
+    ("start", "start-process"),
+    ("sc", "set-content"),
+    ("clc", "clear-content"),
+    ("mv", "move-item"),
+    ("mi", "move-item"),
+    ("cp", "copy-item"),
+    ("rp", "remove-itemproperty"),
+    ("gc", "get-content"),
+    ("cat", "get-content"),
+    ("type", "get-content"),
+    ("icm", "invoke-command"),
+    ("%", "foreach-object"),
+    ("foreach", "foreach-object"),
+];
+
+/// Verbs of cmdlets that tell PowerShell from other shells.
+const VERBS: [&str; 34] = [
+    "remove-",
+    "get-",
+    "set-",
+    "clear-",
+    "stop-",
+    "start-",
+    "restart-",
+    "invoke-",
+    "new-",
+    "format-",
+    "initialize-",
+    "disable-",
+    "enable-",
+    "out-",
+    "write-",
+    "select-",
+    "test-",
+    "copy-",
+    "move-",
+    "add-",
+    "import-",
+    "export-",
+    "where-",
+    "foreach-",
+    "uninstall-",
+    "register-",
+    "unregister-",
+    "reset-",
+    "resize-",
+    "dismount-",
+    "repair-",
+    "suspend-",
+    "revoke-",
+    "convertto-",
+];
+
+/// Whether a text reads as PowerShell.
+pub(super) fn is_powershell(text: &str) -> bool {
+    let trimmed = text.trim_start().to_ascii_lowercase();
+    let first = trimmed
+        .split(|c: char| c.is_whitespace() || matches!(c, '(' | '|' | ';'))
+        .next()
+        .unwrap_or_default();
+    let piped = trimmed
+        .split('|')
+        .skip(1)
+        .filter_map(|stage| stage.split_whitespace().next())
+        .any(|word| {
+            word == "iex"
+                || VERBS.iter().any(|v| word.starts_with(v))
+                    && word.len() > 8
+                    && !word.contains(['.', '_', '/'])
+        });
+    piped
+        || VERBS.iter().any(|v| {
+            first.strip_prefix(v).is_some_and(|rest| {
+                rest.len() > 2 && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+            })
+        })
+        || matches!(first, "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps")
+        || trimmed.starts_with("$env:")
+        || trimmed.starts_with('$') && (trimmed.contains(" = ") || trimmed.contains("new-object"))
+        || trimmed.starts_with('[') && trimmed.contains("]::")
+        || trimmed.starts_with("& {")
+        || trimmed.starts_with("(new-object")
+}
+
+/// Whether a text reads as cmd.exe.
+pub(super) fn is_cmd(text: &str) -> bool {
+    let trimmed = text.trim_start().to_ascii_lowercase();
+    let first = trimmed.split_whitespace().next().unwrap_or_default();
+    matches!(
+        base(first).as_str(),
+        "del"
+            | "erase"
+            | "rd"
+            | "format"
+            | "diskpart"
+            | "reg"
+            | "vssadmin"
+            | "bcdedit"
+            | "wbadmin"
+            | "cipher"
+            | "takeown"
+            | "icacls"
+            | "schtasks"
+            | "net"
+            | "sc"
+            | "taskkill"
+            | "wmic"
+            | "copy"
+            | "move"
+            | "netsh"
+            | "attrib"
+            | "fsutil"
+    ) || trimmed.starts_with("rmdir /")
+        || trimmed.contains(" c:\\")
+}
+
+/// One statement's pipeline: commands of words.
+fn statements(text: &str, escape: u8) -> Vec<Vec<Vec<Value>>> {
+    let mut out: Vec<Vec<Vec<Value>>> = vec![vec![Vec::new()]];
+    let mut word = String::new();
+    let mut started = false;
+    let mut quote = 0_u8;
+    let mut chars = text.chars().peekable();
+    fn flush(out: &mut [Vec<Vec<Value>>], word: &mut String, started: &mut bool) {
+        if *started && let Some(command) = out.last_mut().and_then(|p| p.last_mut()) {
+            let glob = word.contains(['*', '?']);
+            command.push(Value {
+                text: std::mem::take(word),
+                glob,
+                from: 0,
+            });
+        }
+        word.clear();
+        *started = false;
+    }
+    while let Some(c) = chars.next() {
+        if quote != 0 {
+            if c as u32 == u32::from(quote) {
+                quote = 0;
+            } else {
+                word.push(c);
+            }
+            continue;
+        }
+        match c {
+            '\'' if escape == b'`' => {
+                quote = b'\'';
+                started = true;
+            }
+            '"' => {
+                quote = b'"';
+                started = true;
+            }
+            c if c as u32 == u32::from(escape) => {
+                if let Some(next) = chars.next() {
+                    word.push(next);
+                    started = true;
+                }
+            }
+            '|' => {
+                flush(&mut out, &mut word, &mut started);
+                if chars.peek() == Some(&'|') {
+                    chars.next();
+                    out.push(vec![Vec::new()]);
+                } else if let Some(pipeline) = out.last_mut() {
+                    pipeline.push(Vec::new());
+                }
+            }
+            ';' | '\n' | '&' | '{' | '}' if !(escape == b'^' && matches!(c, ';' | '{' | '}')) => {
+                flush(&mut out, &mut word, &mut started);
+                if out.len() < 512 {
+                    out.push(vec![Vec::new()]);
+                }
+            }
+            '(' | ')' | ',' if escape == b'`' => {
+                flush(&mut out, &mut word, &mut started);
+                if c == '(' && out.len() < 512 {
+                    out.push(vec![Vec::new()]);
+                }
+            }
+            c if c.is_whitespace() => flush(&mut out, &mut word, &mut started),
+            c => {
+                word.push(c);
+                started = true;
+            }
+        }
+    }
+    flush(&mut out, &mut word, &mut started);
+    out
+}
+
+/// `powershell`'s own arguments.
+pub(super) fn powershell(shell: &mut Shell<'_>, args: &[Value], scope: &mut Scope<'_>) {
+    let mut i = 0_usize;
+    let mut text = String::new();
+    while let Some(arg) = args.get(i) {
+        i = i.saturating_add(1);
+        let lower = arg.text.to_ascii_lowercase();
+        if lower.len() >= 2
+            && lower.starts_with("-e")
+            && ("-encodedcommand".starts_with(&lower) || lower == "-ec")
+        {
+            if let Some(decoded) = args.get(i).and_then(|a| decode(&a.text)) {
+                script(shell, &decoded, scope);
+            } else {
+                shell.hit("decoded-to-shell", scope);
+            }
+            return;
+        }
+        if lower.starts_with("-c") && "-command".starts_with(&lower) {
+            let rest: Vec<&str> = args
+                .get(i..)
+                .unwrap_or_default()
+                .iter()
+                .map(|a| a.text.as_str())
+                .collect();
+            text = rest.join(" ");
+            break;
+        }
+        if lower == "-file" || lower == "-f" {
+            return;
+        }
+        if matches!(
+            lower.as_str(),
+            "-executionpolicy"
+                | "-ep"
+                | "-ex"
+                | "-exec"
+                | "-windowstyle"
+                | "-w"
+                | "-version"
+                | "-workingdirectory"
+                | "-wd"
+                | "-inputformat"
+                | "-outputformat"
+        ) {
+            i = i.saturating_add(1);
+            continue;
+        }
+        if !lower.starts_with('-') {
+            let rest: Vec<&str> = args
+                .get(i.saturating_sub(1)..)
+                .unwrap_or_default()
+                .iter()
+                .map(|a| a.text.as_str())
+                .collect();
+            text = rest.join(" ");
+            break;
+        }
+    }
+    if text.is_empty()
+        && let Some(input) = shell.stdin.clone()
+    {
+        text = input.text;
+    }
+    script(shell, &text, scope);
+}
+
+fn decode(text: &str) -> Option<String> {
+    let bytes = base64::engine::general_purpose::STANDARD_NO_PAD
+        .decode(text.trim_end_matches('='))
+        .ok()?;
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [low, high] => u16::from_le_bytes([*low, *high]),
+            _ => 0,
+        })
+        .collect();
+    Some(String::from_utf16_lossy(&units))
+}
+
+/// Follows PowerShell text.
+pub(super) fn script(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
+    let span = shell.span;
+    scope.nested(span, |scope| inner(shell, text, scope));
+}
+
+fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
+    if text.len() > scope.limits.command_bytes {
+        scope.report_id("engine.command-too-long", shell.span, None);
+        return;
+    }
+    let lower = text.to_ascii_lowercase();
+    let fetches = [
+        "downloadstring",
+        "downloadfile",
+        "downloaddata",
+        "invoke-webrequest",
+        "invoke-restmethod",
+        "iwr ",
+        "irm ",
+        "net.webclient",
+        "start-bitstransfer",
+        "curl ",
+        "wget ",
+    ]
+    .iter()
+    .any(|f| lower.contains(f));
+    let runs = lower
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .any(|w| matches!(w, "iex" | "invoke-expression"))
+        || lower.contains("[scriptblock]::create");
+    if fetches && runs {
+        shell.hit("download-to-shell", scope);
+    } else if runs && lower.contains("frombase64string") {
+        shell.hit("decoded-to-shell", scope);
+    }
+    if lower.contains("net.sockets.tcpclient") && lower.contains("getstream") {
+        shell.hit("reverse-shell", scope);
+    }
+    for pipeline in statements(text, b'`') {
+        if !scope.spend(pipeline.len(), shell.span) {
+            return;
+        }
+        let mut listing: Vec<Value> = Vec::new();
+        for command in pipeline {
+            let command: Vec<Value> = match command.iter().position(|w| w.text == "=") {
+                Some(at) => command
+                    .get(at.saturating_add(1)..)
+                    .unwrap_or_default()
+                    .to_vec(),
+                None => command,
+            };
+            let Some((first, rest)) = command.split_first() else {
+                continue;
+            };
+            let name = base(&first.text);
+            let native = first.text.to_ascii_lowercase().ends_with(".exe");
+            let cmdlet = ALIASES
+                .iter()
+                .find(|(alias, _)| *alias == name && !native)
+                .map_or(name.as_str(), |(_, full)| full);
+            let mut args = rest.to_vec();
+            if cmdlet == "remove-item" && !listing.is_empty() {
+                args.append(&mut listing);
+            }
+            if cmdlet == "get-childitem" {
+                listing = args
+                    .iter()
+                    .map(|a| Value {
+                        from: from::LISTING,
+                        ..a.clone()
+                    })
+                    .collect();
+                if listing.is_empty() {
+                    listing.push(Value {
+                        from: from::LISTING,
+                        ..Value::known("*")
+                    });
+                }
+            }
+            if cmdlet.contains('-') {
+                shell.detect(cmdlet, &args, &[], scope);
+            } else {
+                let lenient = std::mem::replace(&mut shell.lenient, true);
+                let mut argv = vec![first.clone()];
+                argv.extend(args);
+                shell.dispatch(&argv, &[], scope);
+                shell.lenient = lenient;
+            }
+        }
+    }
+}
+
+/// `cmd`'s own arguments.
+pub(super) fn cmd(shell: &mut Shell<'_>, args: &[Value], scope: &mut Scope<'_>) {
+    let at = args.iter().position(|a| {
+        matches!(
+            a.text.to_ascii_lowercase().as_str(),
+            "/c" | "/k" | "/r" | "//c"
+        )
+    });
+    let Some(at) = at else {
+        return;
+    };
+    let rest: Vec<&str> = args
+        .get(at.saturating_add(1)..)
+        .unwrap_or_default()
+        .iter()
+        .map(|a| a.text.as_str())
+        .collect();
+    batch(shell, &rest.join(" "), scope);
+}
+
+/// Follows cmd.exe text.
+pub(super) fn batch(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
+    let span = shell.span;
+    scope.nested(span, |scope| {
+        for pipeline in statements(text, b'^') {
+            if !scope.spend(pipeline.len(), span) {
+                return;
+            }
+            for command in pipeline {
+                let lenient = std::mem::replace(&mut shell.lenient, true);
+                if !command.is_empty() {
+                    shell.dispatch(&command, &[], scope);
+                }
+                shell.lenient = lenient;
+            }
+        }
+    });
+}
