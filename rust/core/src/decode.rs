@@ -1,6 +1,7 @@
 //! Takes encodings off a leaf: leaf → views, each with its way back to the frame. Stage 3 of 6.
 
 use crate::{
+    analyzer::text::TextContext,
     limits::Limits,
     span::Span,
     walk::{Document, LeafId},
@@ -14,10 +15,29 @@ pub struct View<'d> {
     pub leaf: LeafId,
     /// The decoded text.
     pub text: Cow<'d, str>,
+    /// Name of the member that holds it, for a string of a nested JSON text.
+    pub name: Option<Box<str>>,
     /// Encodings that were taken off, outermost first; empty for the leaf as it is.
     pub layers: Vec<Layer>,
     /// How bytes of `text` map to bytes of the leaf's text.
     pub map: Map,
+}
+
+impl View<'_> {
+    /// What surrounds the view, given what surrounds its leaf.
+    #[must_use]
+    pub fn context<'c>(&'c self, leaf: TextContext<'c>) -> TextContext<'c> {
+        TextContext {
+            name: self.name.as_deref().or(leaf.name),
+            is_key: leaf.is_key,
+        }
+    }
+
+    /// Whether the view's bytes are spelt otherwise in the leaf.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        !matches!(self.map, Map::Offset(_))
+    }
 }
 
 /// An encoding.

@@ -26,8 +26,12 @@ pub struct Finding {
     pub span: Span,
     /// The same place in the leaf's text.
     pub text_span: Span,
+    /// RFC 6901 pointer of the value; for a member name, of the member that it names.
+    pub pointer: Box<str>,
     /// Risk from 0 to 1.
     pub risk: f32,
+    /// It was found in a decoded form, and `span` covers the encoded one.
+    pub encoded: bool,
     /// At most 8 characters or a quarter of the match, for a person to recognise it.
     pub preview: Box<str>,
     /// What was recognised, in words that hold nothing of the text.

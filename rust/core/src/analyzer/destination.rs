@@ -3,6 +3,7 @@
 use super::Scope;
 use crate::{
     detector::{Catalog, CatalogError},
+    guard::Settings,
     span::Span,
 };
 
@@ -30,7 +31,7 @@ impl DestinationAnalyzer {
     ///
     /// # Errors
     /// [`CatalogError`] naming the entry that does not fit.
-    pub fn new(_catalog: &Catalog) -> Result<Self, CatalogError> {
+    pub fn new(_catalog: &Catalog, _settings: &Settings) -> Result<Self, CatalogError> {
         Ok(Self {})
     }
 

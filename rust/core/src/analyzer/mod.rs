@@ -14,6 +14,7 @@ pub mod text;
 use crate::{
     detector::{Catalog, CatalogError, DetectorId},
     finding::RawFinding,
+    guard::Settings,
     limits::Limits,
     span::Span,
 };
@@ -61,13 +62,13 @@ impl Analyzers {
     ///
     /// # Errors
     /// [`CatalogError`] naming the entry whose `match` does not fit its analyzer.
-    pub fn new(catalog: Catalog) -> Result<Self, CatalogError> {
+    pub fn new(catalog: Catalog, settings: &Settings) -> Result<Self, CatalogError> {
         Ok(Self {
-            text: text::TextAnalyzer::new(&catalog)?,
+            text: text::TextAnalyzer::new(&catalog, settings)?,
             command: command::CommandAnalyzer::new(&catalog)?,
             code: code::CodeAnalyzer::new(&catalog)?,
             sql: sql::SqlAnalyzer::new(&catalog)?,
-            destination: destination::DestinationAnalyzer::new(&catalog)?,
+            destination: destination::DestinationAnalyzer::new(&catalog, settings)?,
             path: path::PathAnalyzer::new(&catalog)?,
             catalog,
         })

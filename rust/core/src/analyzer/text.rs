@@ -1,7 +1,10 @@
 //! Secrets and other recognisable text. One pass for all literals, then anchored regexes.
 
 use super::Scope;
-use crate::detector::{Catalog, CatalogError};
+use crate::{
+    detector::{Catalog, CatalogError},
+    guard::Settings,
+};
 
 /// The compiled text detectors.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ impl TextAnalyzer {
     ///
     /// # Errors
     /// [`CatalogError`] naming the entry that does not fit.
-    pub fn new(_catalog: &Catalog) -> Result<Self, CatalogError> {
+    pub fn new(_catalog: &Catalog, _settings: &Settings) -> Result<Self, CatalogError> {
         Ok(Self {})
     }
 

@@ -4,12 +4,14 @@ use super::*;
 use crate::{
     analyzer::Analyzers,
     detector::{Catalog, syntax::DetectorKind},
+    guard::Settings,
     limits::Limits,
 };
 use std::sync::LazyLock;
 
-static ANALYZERS: LazyLock<Analyzers> =
-    LazyLock::new(|| Analyzers::new(Catalog::embedded().unwrap().clone()).unwrap());
+static ANALYZERS: LazyLock<Analyzers> = LazyLock::new(|| {
+    Analyzers::new(Catalog::embedded().unwrap().clone(), &Settings::default()).unwrap()
+});
 
 /// Ids of what is found in a command.
 fn ids(text: &str) -> Vec<&'static str> {

@@ -1,0 +1,559 @@
+//! The whole judgement of one message: walk, decode, analyze, decide, redact in one call.
+
+use crate::{
+    analyzer::{Analyzers, Scope, destination::Destination, text::TextContext},
+    decision::Decision,
+    decode,
+    detector::{Catalog, CatalogError, syntax::DetectorKind},
+    finding::{Finding, RawFinding},
+    frame::Message,
+    limits::Limits,
+    policy::{
+        CallFacts, Direction, PolicyEngine,
+        category::{self, Categories},
+        syntax::{RuleSource, Strategy},
+    },
+    redact::{self, Redaction},
+    route::{self, Use},
+    span::Span,
+    walk::{Document, Kind, LeafId, NodeId, Role},
+};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// The code of a call that is refused because a part of the guard failed or met its bound.
+pub const ENGINE_ERROR: &str = "EGRESS_DENY_ENGINE_ERROR";
+
+/// What a guard is built from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The rules, in load order.
+    pub rules: Vec<RuleSource>,
+    /// For calls that no rule matches.
+    pub default_decision: Decision,
+    /// Records every decision and enforces none.
+    pub shadow_mode: bool,
+    /// Calls of these categories are denied when an analyzer fails or a bound is met.
+    pub fail_closed: Categories,
+    /// `environment` of the configuration.
+    pub environment: String,
+    /// Globs of hosts that belong to the organisation.
+    pub internal_domains: Vec<String>,
+    /// Code names to look for: plain, or `sha256:` and 64 hex digits of the lower-case term.
+    pub org_fingerprints: Vec<String>,
+    /// Whether high-entropy strings are reported.
+    pub entropy: bool,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            default_decision: Decision::Allow,
+            shadow_mode: false,
+            fail_closed: Categories(u16::MAX),
+            environment: String::new(),
+            internal_domains: Vec::new(),
+            org_fingerprints: Vec::new(),
+            entropy: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why a guard cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// A detector does not load.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Rules that do not compile, one message each, naming rule and field.
+    #[error("{}", .0.join("\n"))]
+    Rules(Vec<String>),
+}
+
+/// What is known of a message beyond its bytes.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Which way it travels.
+    pub direction: Direction,
+    /// Overrides [`Settings::environment`] for this call.
+    pub environment: Option<String>,
+    /// Labels of the session.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            direction: Direction::Request,
+            environment: None,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// The judgement of one message. It holds no secret.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Which way the message travels.
+    pub direction: Direction,
+    /// Its method; empty for an answer.
+    pub method: String,
+    /// Its id as written.
+    pub id: Option<String>,
+    /// The tool, for `tools/call`.
+    pub tool_name: String,
+    /// The tool's categories.
+    pub categories: Categories,
+    /// What the rules say.
+    pub decision: Decision,
+    /// What is done: differs in shadow mode.
+    pub enforced: Decision,
+    /// Index of the rule that decided; `None` for the default and for engine errors.
+    pub primary: Option<usize>,
+    /// Indexes of all rules whose conditions held, best priority first.
+    pub matched: Vec<usize>,
+    /// What a SIMULATE rule would have done, and its index.
+    pub simulated: Option<(Decision, usize)>,
+    /// Stable reason; empty for ALLOW.
+    pub policy_code: String,
+    /// The reason in words.
+    pub reason: String,
+    /// Highest risk of the findings.
+    pub risk_score: f32,
+    /// What was found, in document order.
+    pub findings: Vec<Finding>,
+    /// What is to be masked, if `enforced` is REDACT.
+    pub redactions: Vec<Redaction>,
+    /// Shadow mode was on.
+    pub shadow_mode: bool,
+}
+
+/// Analyzers and rules, compiled. Shared between sessions; a reload makes a new one.
+#[derive(Debug)]
+pub struct Guard {
+    /// The compiled detectors.
+    pub analyzers: Analyzers,
+    /// The compiled rules.
+    pub policy: PolicyEngine,
+    /// What it was built from.
+    pub settings: Settings,
+}
+
+impl Guard {
+    /// Compiles a guard.
+    ///
+    /// # Errors
+    /// [`GuardError`], naming the entry that does not compile.
+    pub fn new(catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
+        let analyzers = Analyzers::new(catalog, &settings)?;
+        let policy = PolicyEngine::new(
+            settings.rules.clone(),
+            settings.default_decision,
+            &analyzers.catalog,
+        )
+        .map_err(GuardError::Rules)?;
+        Ok(Self {
+            analyzers,
+            policy,
+            settings,
+        })
+    }
+
+    /// Judges one message of a frame.
+    #[must_use]
+    pub fn inspect(
+        &self,
+        document: &Document<'_>,
+        message: &Message,
+        context: &Context,
+    ) -> Inspection {
+        let tool_name = if message.is_tool_call() {
+            message.name.as_str()
+        } else {
+            ""
+        };
+        let categories = if tool_name.is_empty() {
+            Categories::default()
+        } else {
+            category::of_tool(tool_name)
+        };
+        let mut survey = Survey::new(self, document, tool_name, categories);
+        survey.run(message, context.direction);
+        let Survey {
+            mut findings,
+            destinations,
+            ..
+        } = survey;
+        findings.sort_by_key(|f| (f.span.start, f.span.end, f.detector));
+        let facts = CallFacts {
+            document,
+            method: &message.method,
+            tool_name,
+            categories,
+            arguments: message.arguments,
+            findings: &findings,
+            catalog: &self.analyzers.catalog,
+            destinations: &destinations,
+            environment: context
+                .environment
+                .as_deref()
+                .unwrap_or(&self.settings.environment),
+            labels: &context.labels,
+            direction: context.direction,
+        };
+        let outcome = self.policy.decide(&facts);
+        let rule = outcome.primary.and_then(|i| self.policy.rules().get(i));
+        let mut decision = outcome.decision;
+        let mut primary = outcome.primary;
+        let mut policy_code = match (rule, decision) {
+            (Some(rule), _) => rule.policy_code.clone(),
+            (None, Decision::Allow) => String::new(),
+            (None, _) => "EGRESS_DENY_POLICY_MATCH".into(),
+        };
+        let mut reason = rule.map_or_else(
+            || match decision {
+                Decision::Allow => "No rule matched".to_owned(),
+                other => format!("No rule matched: default decision {}", other.as_str()),
+            },
+            |rule| {
+                format!(
+                    "Rule '{}' (priority {}): {}",
+                    rule.name, rule.priority, rule.description
+                )
+            },
+        );
+        // What was not fully read is not let through, whatever the rules allow.
+        if matches!(
+            decision,
+            Decision::Allow | Decision::Redact | Decision::Simulate
+        ) && let Some(fault) = self.engine_fault(&findings)
+            && (tool_name.is_empty() || self.settings.fail_closed.0 & categories.0 != 0)
+        {
+            decision = Decision::Deny;
+            primary = None;
+            policy_code = ENGINE_ERROR.into();
+            reason = format!("Not fully analyzed: {fault}");
+        }
+        let enforced = if self.settings.shadow_mode || decision == Decision::Simulate {
+            Decision::Allow
+        } else {
+            decision
+        };
+        let redactions = if enforced == Decision::Redact {
+            self.redactions(document, &findings, &outcome.redactions)
+        } else {
+            Vec::new()
+        };
+        Inspection {
+            direction: context.direction,
+            method: message.method.clone(),
+            id: message.id().map(Into::into),
+            tool_name: tool_name.into(),
+            categories,
+            decision,
+            enforced,
+            primary,
+            matched: outcome.matched,
+            simulated: outcome.simulated,
+            policy_code,
+            reason,
+            risk_score: findings.iter().map(|f| f.risk).fold(0.0, f32::max),
+            findings,
+            redactions,
+            shadow_mode: self.settings.shadow_mode,
+        }
+    }
+
+    /// The rule that decided.
+    #[must_use]
+    pub fn primary(&self, inspection: &Inspection) -> Option<&RuleSource> {
+        self.policy.rules().get(inspection.primary?)
+    }
+
+    fn engine_fault(&self, findings: &[Finding]) -> Option<&str> {
+        findings.iter().find_map(|finding| {
+            let detector = self.analyzers.catalog.get(finding.detector)?;
+            (detector.kind == DetectorKind::Engine).then_some(detector.name.as_str())
+        })
+    }
+
+    fn redactions(
+        &self,
+        document: &Document<'_>,
+        findings: &[Finding],
+        wanted: &[(usize, Strategy)],
+    ) -> Vec<Redaction> {
+        let one = |&(index, strategy): &(usize, Strategy)| {
+            let finding = findings.get(index)?;
+            let detector = self.analyzers.catalog.get(finding.detector)?;
+            let leaf = document.leaf(finding.leaf)?;
+            Some(Redaction {
+                span: finding.span,
+                // The decoded secret is not kept; its encoded form has no part worth showing.
+                secret: if finding.encoded {
+                    String::new()
+                } else {
+                    finding.text_span.of_str(&leaf.text).into()
+                },
+                finding_type: detector.finding_type.clone(),
+                strategy: if finding.encoded && strategy != Strategy::Tokenized {
+                    Strategy::FullMask
+                } else {
+                    strategy
+                },
+            })
+        };
+        wanted.iter().filter_map(one).collect()
+    }
+}
+
+/// The findings of one message while they are collected.
+struct Survey<'g, 'd> {
+    guard: &'g Guard,
+    document: &'g Document<'d>,
+    tool: &'g str,
+    categories: Categories,
+    scope: Scope<'g>,
+    decode_budget: usize,
+    findings: Vec<Finding>,
+    destinations: Vec<Destination>,
+}
+
+impl<'g, 'd> Survey<'g, 'd> {
+    fn new(
+        guard: &'g Guard,
+        document: &'g Document<'d>,
+        tool: &'g str,
+        categories: Categories,
+    ) -> Self {
+        Self {
+            guard,
+            document,
+            tool,
+            categories,
+            scope: Scope::new(&guard.analyzers, &guard.settings.limits),
+            decode_budget: guard.settings.limits.decoded_bytes,
+            findings: Vec::new(),
+            destinations: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, message: &Message, direction: Direction) {
+        let Some(node) = self.document.node(message.node) else {
+            return;
+        };
+        let (first, last) = (message.node, node.next);
+        for index in 0..self.document.leaves.len() {
+            let Ok(id) = LeafId::try_from(index) else {
+                break;
+            };
+            let Some(leaf) = self.document.leaf(id) else {
+                break;
+            };
+            if leaf.node >= first && leaf.node < last {
+                self.text(id);
+            }
+        }
+        if let (Direction::Request, true, Some(arguments)) =
+            (direction, message.is_tool_call(), message.arguments)
+        {
+            self.arguments(arguments);
+        }
+    }
+
+    /// Secrets in one string, as it is and decoded.
+    fn text(&mut self, id: LeafId) {
+        let (document, guard) = (self.document, self.guard);
+        let Some(leaf) = document.leaf(id) else {
+            return;
+        };
+        let context = TextContext {
+            name: match leaf.role {
+                Role::Key => None,
+                Role::Value => document.nearest_name(leaf.node),
+            },
+            is_key: leaf.role == Role::Key,
+        };
+        self.guarded(id, |survey| {
+            guard
+                .analyzers
+                .text
+                .scan(&leaf.text, context, &mut survey.scope);
+        });
+        self.collect(id, &leaf.text, None);
+        let mut budget = self.decode_budget;
+        let mut views = Vec::new();
+        let mut bound = false;
+        self.guarded(id, |survey| {
+            (views, bound) =
+                decode::views(document, id, &survey.guard.settings.limits, &mut budget);
+        });
+        self.decode_budget = budget;
+        if bound {
+            self.scope
+                .report_id("engine.decode-bound", Span::new(0, leaf.text.len()), None);
+            self.collect(id, &leaf.text, None);
+        }
+        for view in &views {
+            self.guarded(id, |survey| {
+                guard
+                    .analyzers
+                    .text
+                    .scan(&view.text, view.context(context), &mut survey.scope);
+            });
+            self.collect(id, &view.text, Some(view));
+        }
+    }
+
+    /// What the arguments of a tool call would do.
+    fn arguments(&mut self, arguments: NodeId) {
+        let document = self.document;
+        let end = document.node(arguments).map_or(arguments, |n| n.next);
+        let mut at = arguments.saturating_add(1);
+        while at < end {
+            let Some(node) = document.node(at) else {
+                break;
+            };
+            let use_ = match node.kind {
+                Kind::String(_) | Kind::Array => {
+                    route::use_of(document, at, self.tool, self.categories)
+                }
+                _ => Use::Data,
+            };
+            match (node.kind, use_) {
+                (Kind::Array, Use::Argv) => self.argv(at),
+                (Kind::String(leaf), use_) => self.value(leaf, use_),
+                _ => {}
+            }
+            // The elements of an argument vector are judged together.
+            at = if use_ == Use::Argv {
+                node.next
+            } else {
+                at.saturating_add(1)
+            };
+        }
+    }
+
+    fn argv(&mut self, array: NodeId) {
+        let (document, guard) = (self.document, self.guard);
+        let words: Vec<&str> = document
+            .children(array)
+            .filter_map(|child| document.str(child))
+            .collect();
+        let Some(Kind::String(id)) = document
+            .children(array)
+            .next()
+            .and_then(|child| document.node(child))
+            .map(|node| node.kind)
+        else {
+            return;
+        };
+        let text = document
+            .leaf(id)
+            .map(|l| l.text.as_ref())
+            .unwrap_or_default();
+        self.guarded(id, |survey| {
+            guard
+                .analyzers
+                .command
+                .analyze_argv(&words, &mut survey.scope);
+        });
+        // The finding is about the vector; it is shown at its program.
+        for finding in &mut self.scope.findings {
+            finding.span = Span::new(0, text.len());
+        }
+        self.collect(id, text, None);
+    }
+
+    fn value(&mut self, id: LeafId, use_: Use) {
+        let (document, guard) = (self.document, self.guard);
+        let Some(leaf) = document.leaf(id) else {
+            return;
+        };
+        let text = leaf.text.as_ref();
+        let analyzers = &guard.analyzers;
+        let mut reached = Vec::new();
+        self.guarded(id, |survey| {
+            let scope = &mut survey.scope;
+            match use_ {
+                Use::Command(dialect) => analyzers.command.analyze(text, dialect, scope),
+                Use::Code(language) => analyzers.code.analyze(text, language, scope),
+                Use::Sql => analyzers.sql.analyze(text, scope),
+                Use::Path => analyzers.path.report(text, Span::new(0, text.len()), scope),
+                Use::Destination => {
+                    reached = analyzers.destination.hosts(text);
+                    for destination in &reached {
+                        analyzers.destination.report(destination, scope);
+                    }
+                }
+                Use::Argv | Use::Data => {}
+            }
+        });
+        self.destinations.append(&mut reached);
+        self.collect(id, text, None);
+    }
+
+    /// Runs one analyzer; a panic of it becomes a finding and drops no other's findings.
+    fn guarded(&mut self, id: LeafId, analysis: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| analysis(self))).is_err() {
+            let length = self.document.leaf(id).map_or(0, |l| l.text.len());
+            self.scope
+                .report_id("engine.analyzer-failed", Span::new(0, length), None);
+        }
+    }
+
+    /// Gives what the scope holds an address in the frame.
+    fn collect(&mut self, id: LeafId, text: &str, view: Option<&decode::View<'_>>) {
+        if self.scope.findings.is_empty() {
+            return;
+        }
+        let document = self.document;
+        let Some(leaf) = document.leaf(id) else {
+            return;
+        };
+        let pointer: Box<str> = document.pointer(leaf.node).into();
+        for raw in std::mem::take(&mut self.scope.findings) {
+            if self.findings.len() >= self.guard.settings.limits.findings {
+                break;
+            }
+            let RawFinding {
+                detector,
+                span,
+                risk,
+                detail,
+            } = raw;
+            let catalog = &self.guard.analyzers.catalog;
+            let preview = catalog
+                .get(detector)
+                .map(|d| redact::mask(span.of_str(text), &d.finding_type, Strategy::PartialMask))
+                .unwrap_or_default();
+            let text_span = match view {
+                Some(view) => view.map.to_leaf(span, leaf.text.len()),
+                None => span,
+            };
+            let finding = Finding {
+                detector,
+                leaf: id,
+                span: leaf.frame_span(document.frame.as_bytes(), text_span),
+                text_span,
+                pointer: pointer.clone(),
+                risk,
+                preview: preview.into(),
+                encoded: view.is_some_and(decode::View::is_encoded),
+                detail,
+            };
+            let twin = |f: &Finding| {
+                f.detector == finding.detector && f.leaf == id && f.text_span == text_span
+            };
+            if !self.findings.iter().any(twin) {
+                self.findings.push(finding);
+            }
+        }
+    }
+}
