@@ -1,7 +1,77 @@
-//! binding
-use pyo3::prelude::*;
-/// m
+//! The extension module `mcp_egress_guard._core`: converts, releases the GIL, catches panics.
+//!
+//! A secret never crosses this border: findings carry a masked preview, and a panic is reported
+//! without its message, which might quote the input.
+
+mod analyze;
+mod guard;
+mod panics;
+mod session;
+mod settings;
+
+use egress_guard_core::detector::Catalog;
+use pyo3::{exceptions::PyRuntimeError, prelude::*};
+
+/// The built-in rule packs as JSON: `[{"file": …, "text": …, "data": …}]`.
+#[pyfunction]
+fn builtin_packs() -> &'static str {
+    egress_guard_core::policy::EMBEDDED_PACKS
+}
+
+/// The profiles that `init` writes, in the same form.
+#[pyfunction]
+fn builtin_profiles() -> &'static str {
+    egress_guard_core::policy::EMBEDDED_PROFILES
+}
+
+/// `(id, kind, finding type, risk score, name, description, tags)` of every built-in detector.
+#[pyfunction]
+#[expect(
+    clippy::type_complexity,
+    reason = "a row for Python, named in the stub"
+)]
+fn detectors() -> PyResult<
+    Vec<(
+        String,
+        &'static str,
+        String,
+        f32,
+        String,
+        String,
+        Vec<String>,
+    )>,
+> {
+    let catalog = Catalog::embedded().map_err(|e| PyRuntimeError::new_err(e.to_string()))?;
+    Ok(catalog
+        .iter()
+        .map(|(_, d)| {
+            (
+                d.id.clone(),
+                d.kind.analyzer(),
+                d.finding_type.clone(),
+                d.risk_score,
+                d.name.clone(),
+                d.description.clone(),
+                d.tags.clone(),
+            )
+        })
+        .collect())
+}
+
 #[pymodule]
-fn _core(_m: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    panics::hide_messages();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<guard::Guard>()?;
+    module.add_class::<guard::Inspection>()?;
+    module.add_class::<guard::Finding>()?;
+    module.add_class::<session::Session>()?;
+    module.add_function(wrap_pyfunction!(builtin_packs, module)?)?;
+    module.add_function(wrap_pyfunction!(builtin_profiles, module)?)?;
+    module.add_function(wrap_pyfunction!(detectors, module)?)?;
+    module.add_function(wrap_pyfunction!(analyze::analyze_text, module)?)?;
+    module.add_function(wrap_pyfunction!(analyze::analyze_command, module)?)?;
+    module.add_function(wrap_pyfunction!(analyze::analyze_code, module)?)?;
+    module.add_function(wrap_pyfunction!(analyze::mask, module)?)?;
     Ok(())
 }

@@ -30,6 +30,26 @@ pub enum Category {
     Other = 1 << 9,
 }
 
+impl Category {
+    /// The category of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "shell" => Self::Shell,
+            "filesystem" => Self::Filesystem,
+            "git" => Self::Git,
+            "network" => Self::Network,
+            "upload" => Self::Upload,
+            "http" => Self::Http,
+            "database" => Self::Database,
+            "messaging" => Self::Messaging,
+            "code" => Self::Code,
+            "other" => Self::Other,
+            _ => return None,
+        })
+    }
+}
+
 impl Categories {
     /// Whether the set has the category.
     #[must_use]

@@ -15,6 +15,11 @@ use category::Categories;
 use std::collections::BTreeMap;
 use syntax::RuleSource;
 
+/// The built-in packs as JSON: `[{"file": …, "text": …, "data": …}]`.
+pub const EMBEDDED_PACKS: &str = include_str!(concat!(env!("OUT_DIR"), "/packs.json"));
+/// The profiles that `init` writes, in the same form.
+pub const EMBEDDED_PROFILES: &str = include_str!(concat!(env!("OUT_DIR"), "/profiles.json"));
+
 /// Which way a frame travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
