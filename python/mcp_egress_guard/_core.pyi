@@ -14,6 +14,7 @@ __all__ = [
     "builtin_profiles",
     "detectors",
     "mask",
+    "policy_codes",
 ]
 
 __version__: Final[str]
@@ -113,8 +114,11 @@ class Finding:
 
 @final
 class Session:
-    """One conversation. Kinds of commands: 0 forward the frame as it is, 1 forward these bytes,
-    2 send these bytes back, 3 write this audit line first. Sides: 0 client, 1 server."""
+    """One conversation.
+
+    Kinds of commands: 0 forward the frame as it is, 1 forward these bytes, 2 send these bytes
+    back, 3 write this audit line first. Sides: 0 client, 1 server.
+    """
 
     def __new__(
         cls,
@@ -135,3 +139,4 @@ def mask(secret: str, finding_type: str, strategy_name: str = "partial_mask") ->
 def builtin_packs() -> str: ...
 def builtin_profiles() -> str: ...
 def detectors() -> list[tuple[str, str, str, float, str, str, list[str]]]: ...
+def policy_codes() -> list[tuple[str, str, str]]: ...

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from mcp_egress_guard.core import EgressGuard
 from mcp_egress_guard.policy.models import ToolCallRequest
 

@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 import pytest
+
 from mcp_egress_guard.core import EgressGuard
 from mcp_egress_guard.policy.builtins import load_builtin_rules
 from mcp_egress_guard.policy.models import PolicyDecision, ToolCallRequest

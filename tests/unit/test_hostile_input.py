@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from mcp_egress_guard.core import EgressGuard
-from mcp_egress_guard.policy.models import MatchCondition, PolicyDecision, PolicyRule
 
 from benches.corpus import Message, call, hostile
+from mcp_egress_guard.core import EgressGuard
+from mcp_egress_guard.policy.models import MatchCondition, PolicyDecision, PolicyRule
 
 
 @pytest.fixture(scope="module")

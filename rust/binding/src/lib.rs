@@ -24,6 +24,15 @@ fn builtin_profiles() -> &'static str {
     egress_guard_core::policy::EMBEDDED_PROFILES
 }
 
+/// `(code, severity, category)` of every policy code.
+#[pyfunction]
+fn policy_codes() -> Vec<(&'static str, &'static str, &'static str)> {
+    egress_guard_core::policy::code::CODES
+        .iter()
+        .map(|c| (c.code, c.severity, c.category))
+        .collect()
+}
+
 /// `(id, kind, finding type, risk score, name, description, tags)` of every built-in detector.
 #[pyfunction]
 #[expect(
@@ -68,6 +77,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<session::Session>()?;
     module.add_function(wrap_pyfunction!(builtin_packs, module)?)?;
     module.add_function(wrap_pyfunction!(builtin_profiles, module)?)?;
+    module.add_function(wrap_pyfunction!(policy_codes, module)?)?;
     module.add_function(wrap_pyfunction!(detectors, module)?)?;
     module.add_function(wrap_pyfunction!(analyze::analyze_text, module)?)?;
     module.add_function(wrap_pyfunction!(analyze::analyze_command, module)?)?;

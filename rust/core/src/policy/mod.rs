@@ -1,6 +1,7 @@
 //! Rules as data, and the decision they give. Stage 5 of 6.
 
 pub mod category;
+pub mod code;
 pub mod condition;
 pub mod syntax;
 

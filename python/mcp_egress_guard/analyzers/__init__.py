@@ -1,0 +1,1 @@
+"""The analyzers, each to be asked alone, with the built-in detectors."""

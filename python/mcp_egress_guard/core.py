@@ -1,0 +1,261 @@
+"""The guard: rules in, calls in, judgements out.
+
+The only module that stands on the extension, together with `analyzers`. It loads neither pydantic
+nor YAML, so that a proxy without configuration starts at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mcp_egress_guard._core import (
+    Finding,
+    Guard,
+    Inspection,
+    Session,
+    builtin_packs,
+    builtin_profiles,
+    detectors,
+    mask,
+    policy_codes,
+)
+from mcp_egress_guard.result import EvaluationResult, PolicyDecision
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.policy.models import PolicyRule, ToolCallRequest
+
+__all__ = [
+    "EgressGuard",
+    "Finding",
+    "Guard",
+    "Inspection",
+    "PolicyEngine",
+    "Session",
+    "builtin_packs",
+    "builtin_profiles",
+    "builtin_rules",
+    "check_rules",
+    "detectors",
+    "mask",
+    "policy_codes",
+]
+
+Settings = Mapping[str, Any]
+BLOCKED = frozenset({PolicyDecision.DENY, PolicyDecision.ESCALATE})
+
+
+def builtin_rules() -> list[dict[str, Any]]:
+    """The rules of the built-in packs as plain data, in load order."""
+    rules = []
+    for entry in orjson.loads(builtin_packs()):
+        data = entry["data"]
+        for rule in data["rules"]:
+            plain = {key: value for key, value in rule.items() if key != "tests"}
+            rules.append({"pack": data["pack"], "version": data.get("version", "")} | plain)
+    return rules
+
+
+def compile_guard(rules: Sequence[Mapping[str, Any]], settings: Settings | None = None) -> Guard:
+    """Compiles rules, given as plain data, with the engine's settings.
+
+    Raises:
+        ValueError: a rule, detector or setting that does not compile; one message a line.
+    """
+    return Guard(json.dumps(dict(settings or {}) | {"rules": list(rules)}))
+
+
+def check_rules(rules: Sequence[Mapping[str, Any]], settings: Settings | None = None) -> list[str]:
+    """Why the rules do not compile, one message each; empty where they do."""
+    try:
+        compile_guard(rules, settings)
+    except ValueError as error:
+        return str(error).splitlines()
+    return []
+
+
+def frame_of(message: Any) -> bytes:
+    """The JSON bytes of a message that came as Python objects, exact in its integers.
+
+    Raises:
+        TypeError, ValueError: something that is not JSON.
+    """
+    try:
+        return orjson.dumps(message)
+    except TypeError:
+        # Integers beyond 64 bits, and what only the standard library takes.
+        return json.dumps(message, allow_nan=False).encode()
+
+
+class PolicyEngine:
+    """The rules of one guard. Compiled when a call is first judged by them."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings: dict[str, Any] = dict(settings or {})
+        self._plain: list[Mapping[str, Any]] | None = None
+        self._models: dict[int, PolicyRule] = {}
+        self._guard: Guard | None = None
+
+    @property
+    def plain_rules(self) -> list[Mapping[str, Any]]:
+        """The rules as plain data, in load order."""
+        if self._plain is None:
+            self._plain = list(builtin_rules())
+        return self._plain
+
+    @property
+    def rules(self) -> list[PolicyRule]:
+        """The rules, in load order."""
+        return [self.rule_at(index) for index in range(len(self.plain_rules))]
+
+    @property
+    def shadow_mode(self) -> bool:
+        """Whether decisions are only recorded."""
+        return bool(self.settings.get("shadow_mode", False))
+
+    @shadow_mode.setter
+    def shadow_mode(self, value: bool) -> None:
+        self.settings["shadow_mode"] = value
+        self._guard = None
+
+    @property
+    def guard(self) -> Guard:
+        """The compiled form.
+
+        Raises:
+            ValueError: a rule that does not compile.
+        """
+        if self._guard is None:
+            self._guard = compile_guard(self.plain_rules, self.settings)
+        return self._guard
+
+    def load_rules(self, rules: Iterable[PolicyRule | Mapping[str, Any]]) -> None:
+        """Replaces the rules by these.
+
+        Raises:
+            ValueError: a rule that does not compile; the old rules stay.
+        """
+        plain = [
+            rule
+            if isinstance(rule, Mapping)
+            else rule.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+            for rule in rules
+        ]
+        self._guard = compile_guard(plain, self.settings)
+        self._plain = plain
+        self._models = {}
+
+    def rule_at(self, index: int) -> PolicyRule:
+        """The rule at this place of the load order."""
+        from mcp_egress_guard.policy.models import PolicyRule  # noqa: PLC0415  (start-up)
+
+        if index not in self._models:
+            self._models[index] = PolicyRule.model_validate(self.plain_rules[index])
+        return self._models[index]
+
+
+class EgressGuard:
+    """Judges tool calls by rules; with the built-in rules if none are loaded.
+
+    `settings` are the engine's (see the stub of the extension): `default_decision`,
+    `shadow_mode`, `environment`, `internal_domains`, `org_fingerprints` and others.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, engine: PolicyEngine | None = None
+    ) -> None:
+        self.engine = engine or PolicyEngine(settings)
+
+    def evaluate_tool_call(self, request: ToolCallRequest) -> EvaluationResult:
+        """Judges one call."""
+        params = {"name": request.tool_name, "arguments": request.arguments}
+        message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
+        inspection = self._inspect(message, request.environment or None, request.labels or None)
+        return EvaluationResult(inspection, self.engine.rule_at, lambda: request.request_hash)
+
+    def evaluate_mcp_message(
+        self, message: dict[str, Any]
+    ) -> tuple[dict[str, Any] | None, EvaluationResult]:
+        """Judges one JSON-RPC message.
+
+        Returns the message to forward, which is `None` for a blocked one and a masked copy for a
+        redacted one, and the judgement.
+        """
+        inspection = self._inspect(message)
+        result = EvaluationResult(
+            inspection, self.engine.rule_at, lambda: _request_hash_of(message)
+        )
+        if inspection.enforced in BLOCKED:
+            return None, result
+        if (rewritten := inspection.rewritten) is not None:
+            return _load(rewritten), result
+        return message, result
+
+    def build_block_response(
+        self, result: EvaluationResult, request_id: Any = None
+    ) -> dict[str, Any]:
+        """The JSON-RPC error for a blocked call."""
+        code = result.policy_code or "EGRESS_DENY_POLICY_MATCH"
+        severity, category = _code_table().get(code, ("medium", "A rule of the policy"))
+        rule = result.primary_rule
+        data = {
+            "policy_code": code,
+            "severity": severity,
+            "category": category,
+            "rule_id": rule.id if rule else "",
+            "reason": result.reason,
+            "remediation_hint": rule.remediation_hint if rule else "",
+            "safe_alternative": rule.safe_alternative if rule else "",
+            "matched_patterns": sorted({finding.finding_type for finding in result.findings}),
+        }
+        error = {"code": -32001, "message": f"Policy violation: {code}", "data": data}
+        return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+    def inspect(self, frame: bytes) -> Inspection:
+        """Judges one JSON-RPC message as bytes."""
+        return self.engine.guard.inspect(frame)
+
+    def _inspect(
+        self,
+        message: Any,
+        environment: str | None = None,
+        labels: dict[str, str] | None = None,
+    ) -> Inspection:
+        try:
+            frame = frame_of(message)
+        except (TypeError, ValueError, RecursionError):
+            # What is no JSON cannot be forwarded either; the engine says so in its own words.
+            frame = b""
+        return self.engine.guard.inspect(frame, environment, labels)
+
+
+_codes: dict[str, tuple[str, str]] = {}
+
+
+def _code_table() -> dict[str, tuple[str, str]]:
+    if not _codes:
+        _codes.update({code: (severity, text) for code, severity, text in policy_codes()})
+    return _codes
+
+
+def _request_hash_of(message: dict[str, Any]) -> str:
+    from mcp_egress_guard.policy.models import ToolCallRequest  # noqa: PLC0415  (start-up)
+
+    params = message.get("params")
+    params = params if isinstance(params, dict) else {}
+    name, arguments = params.get("name"), params.get("arguments")
+    return ToolCallRequest(
+        tool_name=name if isinstance(name, str) else "",
+        arguments=arguments if isinstance(arguments, dict) else {},
+    ).request_hash
+
+
+def _load(frame: bytes) -> dict[str, Any]:
+    # orjson would read an integer beyond 64 bits as a float.
+    loaded = json.loads(frame)
+    if not isinstance(loaded, dict):
+        raise TypeError("a message is a JSON object")
+    return loaded

@@ -1,0 +1,1 @@
+"""Rules: their models, the built-in packs, files and the store."""

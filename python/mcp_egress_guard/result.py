@@ -1,0 +1,141 @@
+"""What an evaluation gives back. Built lazily: most results are asked for one field only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.core import Finding, Inspection
+    from mcp_egress_guard.policy.models import PolicyRule
+
+
+class PolicyDecision(StrEnum):
+    """What is done with a call. Prints as its name."""
+
+    ALLOW = "ALLOW"
+    DENY = "DENY"
+    REDACT = "REDACT"
+    ESCALATE = "ESCALATE"
+    SIMULATE = "SIMULATE"
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerFinding:
+    """One thing that an analyzer saw. `evidence` is masked; no field holds a secret."""
+
+    analyzer: str
+    finding_type: str
+    description: str = ""
+    risk_score: float = 0.0
+    location: str = ""
+    evidence: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def finding_of(found: Finding) -> AnalyzerFinding:
+    """The public form of an engine's finding."""
+    start, end = found.text_span
+    metadata = {"detector_id": found.detector_id, "pointer": found.pointer}
+    if found.detail:
+        metadata["detail"] = found.detail
+    if found.remediation:
+        metadata["remediation"] = found.remediation
+    return AnalyzerFinding(
+        analyzer=found.analyzer,
+        finding_type=found.finding_type,
+        description=found.description,
+        risk_score=found.risk_score,
+        location=f"offset {start}-{end}",
+        evidence=found.preview,
+        metadata=metadata,
+    )
+
+
+class EvaluationResult:
+    """The judgement of one call.
+
+    `decision` is what the rules say, `enforced` what is done: in shadow mode the two differ.
+    """
+
+    def __init__(
+        self,
+        judgement: Inspection,
+        rule_at: Callable[[int], PolicyRule],
+        request_hash: Callable[[], str],
+    ) -> None:
+        self._judgement = judgement
+        self._rule_at = rule_at
+        self._request_hash = request_hash
+
+    @cached_property
+    def decision(self) -> PolicyDecision:
+        """What the rules say."""
+        return PolicyDecision(self._judgement.decision)
+
+    @property
+    def enforced(self) -> PolicyDecision:
+        """What is done with the call."""
+        return PolicyDecision(self._judgement.enforced)
+
+    @property
+    def policy_code(self) -> str:
+        """The stable reason; empty for a call that no rule matched."""
+        return self._judgement.policy_code
+
+    @property
+    def reason(self) -> str:
+        """The reason in words."""
+        return self._judgement.reason
+
+    @property
+    def risk_score(self) -> float:
+        """The highest risk of the findings, 0 to 1."""
+        return self._judgement.risk_score
+
+    @property
+    def shadow_mode(self) -> bool:
+        """Whether decisions are only recorded."""
+        return self._judgement.shadow_mode
+
+    @property
+    def evaluation_ms(self) -> float:
+        """Duration of the evaluation in milliseconds."""
+        return self._judgement.evaluation_ns / 1e6
+
+    @cached_property
+    def timestamp(self) -> datetime:
+        """When the result was first looked at, in UTC."""
+        return datetime.now(UTC)
+
+    @cached_property
+    def request_hash(self) -> str:
+        """16 hex digits over tool and arguments."""
+        return self._request_hash()
+
+    @cached_property
+    def primary_rule(self) -> PolicyRule | None:
+        """The rule that decided; `None` for the default decision."""
+        index = self._judgement.primary_rule
+        return None if index is None else self._rule_at(index)
+
+    @cached_property
+    def matched_rules(self) -> list[PolicyRule]:
+        """All rules whose conditions held, best priority first."""
+        return [self._rule_at(index) for index in self._judgement.matched_rules]
+
+    @cached_property
+    def findings(self) -> list[AnalyzerFinding]:
+        """What the analyzers saw, in the order of the message."""
+        return [finding_of(found) for found in self._judgement.findings]
+
+    def __repr__(self) -> str:
+        rule = self.primary_rule
+        return (
+            f"EvaluationResult(decision={self.decision}, risk_score={self.risk_score}, "
+            f"primary_rule={rule.id if rule else None!r})"
+        )
