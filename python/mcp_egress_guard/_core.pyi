@@ -7,6 +7,7 @@ __all__ = [
     "Guard",
     "Inspection",
     "Session",
+    "__version__",
     "analyze_code",
     "analyze_command",
     "analyze_text",
@@ -50,6 +51,8 @@ class Inspection:
     def decision(self) -> str: ...
     @property
     def enforced(self) -> str: ...
+    @property
+    def rule_id(self) -> str: ...
     @property
     def policy_code(self) -> str: ...
     @property

@@ -17,6 +17,7 @@ from mcp_egress_guard._core import (
     Guard,
     Inspection,
     Session,
+    __version__,
     builtin_packs,
     builtin_profiles,
     detectors,
@@ -39,6 +40,8 @@ __all__ = [
     "builtin_profiles",
     "builtin_rules",
     "check_rules",
+    "compile_guard",
+    "core_version",
     "detectors",
     "mask",
     "policy_codes",
@@ -46,6 +49,11 @@ __all__ = [
 
 Settings = Mapping[str, Any]
 BLOCKED = frozenset({PolicyDecision.DENY, PolicyDecision.ESCALATE})
+
+
+def core_version() -> str:
+    """The version of the extension; equals the package's in a sound installation."""
+    return __version__
 
 
 def builtin_rules() -> list[dict[str, Any]]:
@@ -171,10 +179,26 @@ class EgressGuard:
 
     def evaluate_tool_call(self, request: ToolCallRequest) -> EvaluationResult:
         """Judges one call."""
-        params = {"name": request.tool_name, "arguments": request.arguments}
+        return self.evaluate(
+            request.tool_name,
+            request.arguments,
+            environment=request.environment,
+            labels=request.labels,
+        )
+
+    def evaluate(
+        self,
+        tool_name: str,
+        arguments: Mapping[str, Any],
+        *,
+        environment: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> EvaluationResult:
+        """Judges one call given as plain data."""
+        params = {"name": tool_name, "arguments": arguments}
         message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
-        inspection = self._inspect(message, request.environment or None, request.labels or None)
-        return EvaluationResult(inspection, self.engine.rule_at, lambda: request.request_hash)
+        inspection = self._inspect(message, environment or None, dict(labels or {}) or None)
+        return EvaluationResult(inspection, self.engine.rule_at, lambda: _request_hash_of(message))
 
     def evaluate_mcp_message(
         self, message: dict[str, Any]

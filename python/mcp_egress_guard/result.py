@@ -83,6 +83,11 @@ class EvaluationResult:
         return PolicyDecision(self._judgement.enforced)
 
     @property
+    def rule_id(self) -> str:
+        """The id of the rule that decided; empty for the default decision."""
+        return self._judgement.rule_id
+
+    @property
     def policy_code(self) -> str:
         """The stable reason; empty for a call that no rule matched."""
         return self._judgement.policy_code

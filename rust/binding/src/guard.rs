@@ -115,6 +115,16 @@ impl Inspection {
         self.result.as_ref().map_or("DENY", |i| i.enforced.as_str())
     }
 
+    /// Id of the rule that decided; empty for the default decision.
+    #[getter]
+    fn rule_id(&self) -> &str {
+        self.result
+            .as_ref()
+            .ok()
+            .and_then(|i| self.guard.primary(i))
+            .map_or("", |rule| &rule.id)
+    }
+
     #[getter]
     fn policy_code(&self) -> &str {
         self.result

@@ -1,0 +1,106 @@
+"""Judges saved calls and compares with what is expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from mcp_egress_guard.errors import EgressGuardError, InputError
+from mcp_egress_guard.fixture import Fixture, read_fixture
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.core import EgressGuard
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one fixture."""
+
+    name: str
+    passed: bool
+    decision: str = ""
+    expected: str = ""
+    rule_id: str = ""
+    error: str = ""
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        if self.error:
+            return f"FAIL {self.name}: {self.error}"
+        if self.passed:
+            return f"PASS {self.name}: {self.decision}"
+        return f"FAIL {self.name}: {self.decision} (expected {self.expected})"
+
+
+def fixture_files(folder: Path) -> list[Path]:
+    """The `.json` files below a folder, sorted.
+
+    Raises:
+        InputError: no such folder, or none in it.
+    """
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    files = sorted(path for path in folder.rglob("*.json") if path.is_file())
+    if not files:
+        raise InputError(
+            f"{folder}: no fixture in it",
+            hint='a fixture is a .json file such as {"tool_name": "x", "arguments": {}}',
+        )
+    return files
+
+
+def replay(
+    guard: EgressGuard,
+    files: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
+) -> list[Outcome]:
+    """Judges every file, in order; one that cannot be read is a failure of its own."""
+    outcomes = []
+    for done, path in enumerate(files, 1):
+        name = str(path.relative_to(folder)) if folder.is_dir() else path.name
+        try:
+            outcomes.append(judge(guard, read_fixture(path), name))
+        except EgressGuardError as error:
+            outcomes.append(Outcome(name, False, error=str(error).removeprefix(f"{path}: ")))
+        if progress:
+            progress(done)
+    return outcomes
+
+
+def judge(guard: EgressGuard, fixture: Fixture, name: str) -> Outcome:
+    """Judges one call. Without an expectation every decision passes."""
+    result = guard.evaluate(
+        fixture.tool_name,
+        fixture.arguments,
+        environment=fixture.environment,
+        labels=fixture.labels,
+    )
+    rule_id = result.rule_id
+    got = {
+        "decision": (f"{result.decision}", f"{fixture.expected_decision or ''}"),
+        "rule": (rule_id, fixture.expected_rule),
+        "code": (result.policy_code, fixture.expected_code),
+    }
+    wrong = {key: want for key, (have, want) in got.items() if want and want != have}
+    expected = wrong.get("decision") or " ".join(f"{k} {v}" for k, v in wrong.items())
+    return Outcome(name, not wrong, f"{result.decision}", expected, rule_id)
+
+
+def junit(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes in the XML form that CI servers read."""
+    failed = sum(not outcome.passed for outcome in outcomes)
+    suite = ET.Element(
+        "testsuite", name="egress-guard replay", tests=str(len(outcomes)), failures=str(failed)
+    )
+    for outcome in outcomes:
+        case = ET.SubElement(suite, "testcase", classname="fixtures", name=outcome.name)
+        if not outcome.passed:
+            ET.SubElement(case, "failure", message=outcome.line)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
