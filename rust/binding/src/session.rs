@@ -1,8 +1,8 @@
-//! `Session.receive`: one frame of a conversation in, what the transport does next out.
+//! `Session`: one frame of a conversation in, what the transport does next out.
 
 use crate::{guard::Guard, panics::caught};
-use egress_guard_core::session::{self, Command, DenyResponse, Side};
-use egress_guard_core::{audit, guard as core_guard};
+use egress_guard_core::audit;
+use egress_guard_core::session::{self, Command, DenyResponse, Side, Skim};
 use pyo3::{
     exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
@@ -18,31 +18,37 @@ const FORWARD_AS_IT_IS: u8 = 0;
 const FORWARD: u8 = 1;
 const REPLY: u8 = 2;
 const AUDIT: u8 = 3;
+const LOG: u8 = 4;
 
-struct State {
-    session: session::Session,
-    guard: Arc<core_guard::Guard>,
-}
+/// A frame of up to this length is judged without giving the GIL away: handing it over and getting
+/// it back costs more than the judgement.
+const SHORT: usize = 4096;
+
+type Commands<'py> = Vec<(u8, Bound<'py, PyBytes>)>;
 
 /// One conversation between a client and a server. Both directions may call from their threads.
 #[pyclass(frozen, module = "mcp_egress_guard._core")]
 pub(crate) struct Session {
-    state: Mutex<State>,
+    inner: session::Session,
     server: String,
     session_id: String,
     policy_hash: String,
+    /// Too long lines of the client and of the server, while they are skipped.
+    skipped: [Mutex<Skim>; 2],
 }
 
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (guard, *, deny_response="tool_result", server="", session_id="", policy_hash=""))]
+    #[pyo3(signature = (guard, *, nonce, deny_response="tool_result", server="", session_id="", policy_hash="", labels=None))]
     fn new(
         guard: &Guard,
+        nonce: &str,
         deny_response: &str,
         server: &str,
         session_id: &str,
         policy_hash: &str,
+        labels: Option<std::collections::BTreeMap<String, String>>,
     ) -> PyResult<Self> {
         let deny_response = match deny_response {
             "tool_result" => DenyResponse::ToolResult,
@@ -54,66 +60,131 @@ impl Session {
             }
         };
         Ok(Self {
-            state: Mutex::new(State {
-                session: session::Session::new(Arc::clone(&guard.inner), deny_response),
-                guard: Arc::clone(&guard.inner),
-            }),
+            inner: session::Session::new(Arc::clone(&guard.inner), deny_response, nonce)
+                .with_labels(labels.unwrap_or_default()),
             server: server.into(),
             session_id: session_id.into(),
             policy_hash: policy_hash.into(),
+            skipped: Default::default(),
         })
     }
 
     /// Judges by other rules from now on.
     fn reload(&self, guard: &Guard) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.session.reload(Arc::clone(&guard.inner));
-        state.guard = Arc::clone(&guard.inner);
+        self.inner.reload(Arc::clone(&guard.inner));
     }
 
+    /// Takes one frame, without its line end.
     fn receive<'py>(
         &self,
         py: Python<'py>,
         side: u8,
         frame: &[u8],
         now_ns: u64,
-    ) -> PyResult<Vec<(u8, Bound<'py, PyBytes>)>> {
-        let from = if side == 0 {
-            Side::Client
-        } else {
-            Side::Server
-        };
-        let done = py.detach(|| {
+    ) -> PyResult<Commands<'py>> {
+        self.run(py, frame.len() > SHORT, now_ns, |session| {
+            session.receive(from(side), frame)
+        })
+    }
+
+    /// Refuses the frame that was taken last.
+    fn refuse<'py>(
+        &self,
+        py: Python<'py>,
+        side: u8,
+        frame: &[u8],
+        why: &str,
+    ) -> PyResult<Commands<'py>> {
+        self.run(py, true, 0, |session| {
+            session.refuse(from(side), frame, why)
+        })
+    }
+
+    /// Takes a part of a line that is too long to be kept.
+    fn skip(&self, py: Python<'_>, side: u8, part: &[u8]) {
+        if let Some(skim) = self.skipped.get(usize::from(side)) {
+            py.detach(|| {
+                skim.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .feed(part);
+            });
+        }
+    }
+
+    /// The too long line has ended.
+    fn skipped<'py>(&self, py: Python<'py>, side: u8) -> PyResult<Commands<'py>> {
+        let line = self
+            .skipped
+            .get(usize::from(side))
+            .map(|skim| std::mem::take(&mut *skim.lock().unwrap_or_else(PoisonError::into_inner)))
+            .unwrap_or_default();
+        self.run(py, true, 0, |session| session.oversize(from(side), line))
+    }
+
+    /// How many requests of the client wait for an answer.
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
+    /// The server has ended.
+    fn server_gone<'py>(&self, py: Python<'py>) -> PyResult<Commands<'py>> {
+        self.run(py, true, 0, session::Session::server_gone)
+    }
+}
+
+impl Session {
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        detach: bool,
+        now_ns: u64,
+        work: impl FnOnce(&session::Session) -> Vec<Command> + Send,
+    ) -> PyResult<Commands<'py>> {
+        let work = || {
             caught(|| {
                 let start = Instant::now();
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let commands = state.session.receive(from, frame);
+                let commands = work(&self.inner);
                 let evaluation_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 commands
                     .into_iter()
-                    .map(|command| match command {
-                        Command::Forward(None) => (FORWARD_AS_IT_IS, Vec::new()),
-                        Command::Forward(Some(bytes)) => (FORWARD, bytes),
-                        Command::Reply(bytes) => (REPLY, bytes),
-                        Command::Audit(inspection) => {
-                            let entry = audit::Entry {
-                                time_ns: now_ns,
-                                evaluation_ns,
-                                decision_id: "",
-                                session_id: &self.session_id,
-                                server: &self.server,
-                                policy_hash: &self.policy_hash,
-                            };
-                            (AUDIT, audit::line(&state.guard, &inspection, &entry))
-                        }
-                    })
+                    .map(|command| self.plain(command, now_ns, evaluation_ns))
                     .collect::<Vec<_>>()
             })
-        });
-        let done = done.ok_or_else(|| PyRuntimeError::new_err("internal error"))?;
+        };
+        let done = if detach { py.detach(work) } else { work() };
         Ok(done
+            .ok_or_else(|| PyRuntimeError::new_err("internal error"))?
             .into_iter()
             .map(|(kind, bytes)| (kind, PyBytes::new(py, &bytes)))
             .collect())
+    }
+
+    fn plain(&self, command: Command, now_ns: u64, evaluation_ns: u64) -> (u8, Vec<u8>) {
+        match command {
+            Command::Forward(None) => (FORWARD_AS_IT_IS, Vec::new()),
+            Command::Forward(Some(bytes)) => (FORWARD, bytes),
+            Command::Reply(bytes) => (REPLY, bytes),
+            Command::Log(text) => (LOG, text.into_bytes()),
+            Command::Audit(decided) => {
+                let entry = audit::Entry {
+                    time_ns: now_ns,
+                    evaluation_ns,
+                    decision_id: &decided.decision_id,
+                    session_id: &self.session_id,
+                    server: &self.server,
+                    policy_hash: &self.policy_hash,
+                };
+                let line = audit::line(&decided.guard, &decided.inspection, &entry);
+                (AUDIT, line)
+            }
+        }
+    }
+}
+
+fn from(side: u8) -> Side {
+    if side == 0 {
+        Side::Client
+    } else {
+        Side::Server
     }
 }

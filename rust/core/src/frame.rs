@@ -80,7 +80,9 @@ impl Malformed {
             WalkError::DuplicateName(_)
             | WalkError::TooDeep(_)
             | WalkError::TooManyNodes(_)
-            | WalkError::TooLong(_) => -32600,
+            | WalkError::TooLong(_)
+            // RFC 8259 allows the spelling, but no two readers agree on what it means.
+            | WalkError::LoneSurrogate(_) => -32600,
             _ => -32700,
         };
         Self {
@@ -149,10 +151,14 @@ pub fn message(document: &Document<'_>, node: NodeId) -> Result<Message, Malform
             (Some(result), None) => (result, false),
             (None, Some(error)) => (error, true),
             (None, None) => return bad(-32600, id_or_null, "neither a method nor a result"),
-            (Some(_), Some(_)) => return bad(-32600, id_or_null, "both a result and an error"),
+            // The id is the peer's: an answer under it could be taken for one to a request.
+            (Some(_), Some(_)) => return bad(-32600, "null", "both a result and an error"),
         };
-        let Some(id) = id_text else {
-            return bad(-32600, "null", "an answer without an id");
+        let id = match id_text {
+            Some(id) => id,
+            // A peer that could not read a request may leave the id out.
+            None if error => "null",
+            None => return bad(-32600, "null", "an answer without an id"),
         };
         return Ok(Message {
             node,

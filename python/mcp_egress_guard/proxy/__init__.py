@@ -1,0 +1,1 @@
+"""Transports: they move frames between a client and a server, and judge nothing themselves."""

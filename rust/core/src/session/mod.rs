@@ -1,0 +1,672 @@
+//! The protocol between one client and one server: takes frames, returns what is to be done.
+//!
+//! No I/O and no clock: a transport reads a frame, hands it over, and carries out the commands in
+//! order. Both transports and both directions use this one room. Both directions may call at once;
+//! within one direction the frames must come in order.
+//!
+//! What the client sends is let through only as it was judged, and every request of it is answered
+//! exactly once. What the server sends is let through unless nobody could read it, or it answers
+//! what nobody asked.
+
+mod pending;
+pub mod reply;
+mod skim;
+
+pub use skim::{Envelope, Skim};
+
+use crate::{
+    decision::Decision,
+    frame::{self, Malformed, Message, Shape},
+    guard::{Context, ENGINE_ERROR, Guard, Inspection},
+    policy::Direction,
+    redact::{self, Redaction},
+    span::Span,
+    walk::{Document, Kind, NodeId, ROOT},
+};
+use pending::Pending;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The only revision of MCP whose frames may be arrays.
+const WITH_BATCHES: &str = "2025-03-26";
+/// In `params._meta` of every request since 2026-07-28.
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// Who sent a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The agent.
+    Client,
+    /// The MCP server.
+    Server,
+}
+
+/// What a transport does next. Commands are carried out in order; a [`Command::Audit`] stands
+/// before the forwarding or the reply that it is about.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Send the frame to the other side; `None` means the bytes exactly as they came.
+    Forward(Option<Vec<u8>>),
+    /// Send this frame back to the side that the frame came from.
+    Reply(Vec<u8>),
+    /// Write this decision to the audit log, before anything that follows.
+    Audit(Box<Decided>),
+    /// Tell a person; the text holds nothing of the frame.
+    Log(String),
+}
+
+/// A judgement with its place in the log.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Who judged: after a reload, the session's own guard has other rules.
+    pub guard: Arc<Guard>,
+    /// The judgement.
+    pub inspection: Inspection,
+    /// Unique in the audit log; a denial names it too.
+    pub decision_id: String,
+}
+
+/// What a tool call that is not let through is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DenyResponse {
+    /// A tool result with `isError: true`, which the model reads.
+    #[default]
+    ToolResult,
+    /// A JSON-RPC error.
+    JsonRpcError,
+}
+
+/// The state of one conversation.
+#[derive(Debug)]
+pub struct Session {
+    guard: RwLock<Arc<Guard>>,
+    deny_response: DenyResponse,
+    nonce: Box<str>,
+    decisions: AtomicU64,
+    from_client: Context,
+    from_server: Context,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Requests of the client that the server has not answered.
+    of_client: Pending,
+    /// Requests of the server that the client has not answered.
+    of_server: Pending,
+    batches: bool,
+    modern: bool,
+    server_gone: bool,
+}
+
+/// What becomes of one message.
+enum Fate {
+    Pass,
+    Replace(Vec<u8>),
+    Stop,
+}
+
+/// What becomes of one frame, while its messages are judged.
+#[derive(Default)]
+struct Turn {
+    commands: Vec<Command>,
+    fates: Vec<(NodeId, Fate)>,
+    replies: Vec<Vec<u8>>,
+}
+
+impl Session {
+    /// A new conversation. `nonce` begins each of its decision ids and should occur nowhere else.
+    #[must_use]
+    pub fn new(guard: Arc<Guard>, deny_response: DenyResponse, nonce: &str) -> Self {
+        let context = |direction| Context {
+            direction,
+            ..Context::default()
+        };
+        Self {
+            guard: RwLock::new(guard),
+            deny_response,
+            nonce: nonce.into(),
+            decisions: AtomicU64::new(0),
+            from_client: context(Direction::Request),
+            from_server: context(Direction::Response),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The same conversation with labels, which rules may ask for.
+    #[must_use]
+    pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        self.from_client.labels.clone_from(&labels);
+        self.from_server.labels = labels;
+        self
+    }
+
+    /// Swaps the rules for what comes next.
+    pub fn reload(&self, guard: Arc<Guard>) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = guard;
+    }
+
+    /// The rules as they are now.
+    #[must_use]
+    pub fn guard(&self) -> Arc<Guard> {
+        Arc::clone(&self.guard.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How denials are answered.
+    #[must_use]
+    pub fn deny_response(&self) -> DenyResponse {
+        self.deny_response
+    }
+
+    /// Takes one frame, without its line end. An empty one is nothing.
+    #[must_use]
+    pub fn receive(&self, from: Side, frame: &[u8]) -> Vec<Command> {
+        if frame.trim_ascii().is_empty() {
+            return Vec::new();
+        }
+        let guard = self.guard();
+        match from {
+            Side::Client => self.of_client(&guard, frame),
+            Side::Server => self.of_server(&guard, frame),
+        }
+    }
+
+    /// The frame that [`Session::receive`] took last cannot be let through after all: its decision
+    /// could not be recorded, or judging it failed. To be carried out instead of its commands.
+    #[must_use]
+    pub fn refuse(&self, from: Side, frame: &[u8], why: &str) -> Vec<Command> {
+        let guard = self.guard();
+        let Ok(document) = Document::parse(frame, &guard.settings.limits) else {
+            return vec![Command::Reply(reply::error("null", reply::INTERNAL, why))];
+        };
+        let mut turn = Turn::default();
+        for message in frame::messages(&document).unwrap_or_default() {
+            let Ok(message) = message else { continue };
+            match (&message.shape, from) {
+                (Shape::Request { id }, _) => {
+                    self.forget(from, id);
+                    turn.replies.push(reply::error(id, reply::INTERNAL, why));
+                }
+                (Shape::Response { id, .. }, _) => {
+                    self.forget(from, id);
+                    let error = reply::error(id, reply::INTERNAL, why);
+                    turn.fates.push((message.node, Fate::Replace(error)));
+                }
+                (Shape::Notification, _) => {}
+            }
+        }
+        turn.finish(&document)
+    }
+
+    /// Takes a line that was too long to be kept.
+    #[must_use]
+    pub fn oversize(&self, from: Side, line: Skim) -> Vec<Command> {
+        let limit = self.guard().settings.limits.frame_bytes;
+        let why = format!("the message is longer than {limit} bytes");
+        let envelope = line.finish();
+        match from {
+            Side::Server => self.unreadable(envelope, &why),
+            Side::Client => {
+                let mut commands = vec![Command::Reply(reply::error("null", -32600, &why))];
+                // A server that asked must not wait for ever.
+                if let Some(Envelope {
+                    id: Some(id),
+                    method: false,
+                    answer: true,
+                }) = envelope
+                    && self.state().of_server.take(&id).is_some()
+                {
+                    let error = reply::error(&id, reply::INTERNAL, &why);
+                    commands.push(Command::Forward(Some(error)));
+                }
+                commands
+            }
+        }
+    }
+
+    /// The server has ended: every request that waits for it is answered, as are later ones. The
+    /// commands are as for a frame of the server.
+    #[must_use]
+    pub fn server_gone(&self) -> Vec<Command> {
+        let mut state = self.state();
+        state.server_gone = true;
+        let owed = state.of_client.drain();
+        drop(state);
+        owed.iter()
+            .map(|id| Command::Forward(Some(gone(id))))
+            .collect()
+    }
+
+    /// How many requests of the client wait for the server's answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.state().of_client.owed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what is remembered of a request or of the request that was answered.
+    fn forget(&self, from: Side, id: &str) {
+        let mut state = self.state();
+        let _ = match from {
+            Side::Client => state.of_client.take(id),
+            Side::Server => state.of_server.take(id),
+        };
+    }
+
+    fn decision_id(&self) -> String {
+        let number = self.decisions.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{}", self.nonce, number.saturating_add(1))
+    }
+
+    fn of_client(&self, guard: &Arc<Guard>, frame: &[u8]) -> Vec<Command> {
+        let refused = |m: &Malformed| vec![Command::Reply(reply::error(&m.id, m.code, &m.message))];
+        let document = match Document::parse(frame, &guard.settings.limits) {
+            Ok(document) => document,
+            Err(error) => {
+                let mut malformed = Malformed::json(error);
+                // JSON, but of the kind that readers disagree on: its sender can read an id.
+                if malformed.code == -32600
+                    && let Some(id) = skimmed(frame).and_then(|e| e.id)
+                {
+                    malformed.id = id;
+                }
+                return refused(&malformed);
+            }
+        };
+        if document.node(ROOT).map(|n| n.kind) == Some(Kind::Array) && !self.state().batches {
+            return refused(&Malformed {
+                code: -32600,
+                id: "null".into(),
+                answer: true,
+                message: "this session's protocol version has no batches".into(),
+            });
+        }
+        let messages = match frame::messages(&document) {
+            Ok(messages) => messages,
+            Err(malformed) => return refused(&malformed),
+        };
+        let mut turn = Turn::default();
+        for message in &messages {
+            match message {
+                Ok(message) => {
+                    let fate = self.client_message(guard, &document, message, &mut turn);
+                    turn.fates.push((message.node, fate));
+                }
+                Err(m) => {
+                    turn.fates.push((ROOT, Fate::Stop));
+                    turn.replies.push(reply::error(&m.id, m.code, &m.message));
+                }
+            }
+        }
+        let mut commands = turn.finish(&document);
+        without_carriage_returns(frame, &mut commands);
+        commands
+    }
+
+    fn client_message(
+        &self,
+        guard: &Arc<Guard>,
+        document: &Document<'_>,
+        message: &Message,
+        turn: &mut Turn,
+    ) -> Fate {
+        let mut inspection = guard.inspect(document, message, &self.from_client);
+        let rewritten = match inspection.enforced {
+            Decision::Redact => match rewrite(guard, document, message, &inspection.redactions) {
+                Some(rewritten) => rewritten,
+                None => {
+                    refuse_to_redact(&mut inspection);
+                    None
+                }
+            },
+            _ => None,
+        };
+        let stopped = matches!(inspection.enforced, Decision::Deny | Decision::Escalate);
+        let modern = self.follow(document, message, stopped, turn);
+        let mut fate = match rewritten {
+            Some(bytes) => Fate::Replace(bytes),
+            None => Fate::Pass,
+        };
+        let decision_id = if message.is_tool_call() || inspection.decision != Decision::Allow {
+            self.decision_id()
+        } else {
+            String::new()
+        };
+        match &message.shape {
+            Shape::Request { id } if stopped => {
+                fate = Fate::Stop;
+                turn.replies.push(reply::denial(
+                    guard,
+                    &inspection,
+                    id,
+                    self.deny_response,
+                    modern,
+                    &decision_id,
+                ));
+            }
+            Shape::Request { id } => {
+                let mut state = self.state();
+                if state.server_gone {
+                    fate = Fate::Stop;
+                    turn.replies.push(gone(id));
+                } else if !state.of_client.add(id, message.method == "initialize") {
+                    fate = Fate::Stop;
+                    let why = "too many requests wait for an answer";
+                    turn.replies.push(reply::error(id, reply::INTERNAL, why));
+                }
+            }
+            Shape::Notification if stopped => fate = Fate::Stop,
+            Shape::Notification => {
+                if message.method == "notifications/cancelled"
+                    && let Some(id) = message.body.and_then(|b| document.member(b, "requestId"))
+                {
+                    self.state().of_client.cancel(document.raw(id));
+                }
+            }
+            Shape::Response { id, .. } => {
+                self.forget(Side::Server, id);
+                if stopped {
+                    // The server learns that there is no answer, and nothing of the reason.
+                    let why = "the client's answer was withheld by policy";
+                    fate = Fate::Replace(reply::error(id, reply::DENIED, why));
+                }
+            }
+        }
+        if !decision_id.is_empty() {
+            turn.commands.push(Command::Audit(Box::new(Decided {
+                guard: Arc::clone(guard),
+                inspection,
+                decision_id,
+            })));
+        }
+        fate
+    }
+
+    /// Keeps track of the revision that the client speaks; whether this request is of 2026-07-28
+    /// or later, where a reply depends on that.
+    fn follow(
+        &self,
+        document: &Document<'_>,
+        message: &Message,
+        stopped: bool,
+        turn: &mut Turn,
+    ) -> bool {
+        let initialize = message.method == "initialize";
+        // Looked up once a conversation on the way of calls that are let through.
+        if !stopped && !initialize && self.state().modern {
+            return true;
+        }
+        let modern = message
+            .body
+            .and_then(|params| document.member(params, "_meta"))
+            .and_then(|meta| document.member(meta, VERSION_KEY))
+            .is_some();
+        let mut state = self.state();
+        if initialize && state.modern {
+            turn.commands.push(Command::Log(
+                "alert: the client fell back from protocol 2026-07-28 to initialize".into(),
+            ));
+        }
+        state.modern = (state.modern || modern) && !initialize;
+        modern
+    }
+
+    fn of_server(&self, guard: &Arc<Guard>, frame: &[u8]) -> Vec<Command> {
+        let document = match Document::parse(frame, &guard.settings.limits) {
+            Ok(document) => document,
+            Err(error) => return self.unreadable(skimmed(frame), &error.to_string()),
+        };
+        let messages = match frame::messages(&document) {
+            Ok(messages) => messages,
+            Err(malformed) => return self.unreadable(skimmed(frame), &malformed.message),
+        };
+        let mut turn = Turn::default();
+        for message in &messages {
+            match message {
+                Ok(message) => {
+                    let fate = self.server_message(guard, &document, message, &mut turn);
+                    turn.fates.push((message.node, fate));
+                }
+                Err(malformed) => {
+                    turn.fates.push((ROOT, Fate::Stop));
+                    turn.commands.push(dropped(&malformed.message));
+                }
+            }
+        }
+        turn.finish(&document)
+    }
+
+    fn server_message(
+        &self,
+        guard: &Arc<Guard>,
+        document: &Document<'_>,
+        message: &Message,
+        turn: &mut Turn,
+    ) -> Fate {
+        match &message.shape {
+            // The server could not read something; whom it concerns is not known.
+            Shape::Response { id, error: true } if id == "null" => {}
+            Shape::Response { id, .. } => {
+                let mut state = self.state();
+                let Some(answered) = state.of_client.take(id) else {
+                    turn.commands
+                        .push(dropped("an answer to a request that nobody waits for"));
+                    return Fate::Stop;
+                };
+                if answered.initialize {
+                    let version = message
+                        .body
+                        .and_then(|result| document.member(result, "protocolVersion"))
+                        .and_then(|version| document.str(version));
+                    state.batches = version == Some(WITH_BATCHES);
+                }
+            }
+            Shape::Request { id } => {
+                if !self.state().of_server.add(id, false) {
+                    let why = "too many requests wait for an answer";
+                    turn.replies.push(reply::error(id, reply::INTERNAL, why));
+                    return Fate::Stop;
+                }
+            }
+            Shape::Notification => {
+                if message.method == "notifications/cancelled"
+                    && let Some(id) = message.body.and_then(|b| document.member(b, "requestId"))
+                {
+                    self.state().of_server.cancel(document.raw(id));
+                }
+            }
+        }
+        let inspection = guard.inspect(document, message, &self.from_server);
+        // Nothing leaves the machine this way: what cannot be masked is not held back either.
+        if inspection.enforced != Decision::Redact {
+            return Fate::Pass;
+        }
+        let fate = match rewrite(guard, document, message, &inspection.redactions) {
+            Some(Some(bytes)) => Fate::Replace(bytes),
+            Some(None) => return Fate::Pass,
+            None => match &message.shape {
+                Shape::Response { id, .. } => {
+                    let why = "the answer holds a secret that cannot be masked in its place";
+                    Fate::Replace(reply::error(id, reply::DENIED, why))
+                }
+                Shape::Request { .. } | Shape::Notification => {
+                    turn.commands
+                        .push(dropped("a secret that cannot be masked in its place"));
+                    Fate::Stop
+                }
+            },
+        };
+        let decision_id = self.decision_id();
+        turn.commands.push(Command::Audit(Box::new(Decided {
+            guard: Arc::clone(guard),
+            inspection,
+            decision_id,
+        })));
+        fate
+    }
+
+    /// A line of the server that cannot be let through. The client still gets an answer if one
+    /// was meant.
+    fn unreadable(&self, envelope: Option<Envelope>, why: &str) -> Vec<Command> {
+        let mut commands = vec![dropped(why)];
+        match envelope {
+            Some(Envelope {
+                id: Some(id),
+                method: false,
+                answer: true,
+            }) if self.state().of_client.take(&id).is_some() => {
+                let why = format!("the server's answer cannot be read: {why}");
+                let error = reply::error(&id, reply::INTERNAL, &why);
+                commands.push(Command::Forward(Some(error)));
+            }
+            Some(Envelope {
+                id: Some(id),
+                method: true,
+                ..
+            }) => commands.push(Command::Reply(reply::error(&id, -32600, why))),
+            _ => {}
+        }
+        commands
+    }
+}
+
+impl Turn {
+    /// The commands: first the audit, then what is forwarded, then what is answered.
+    fn finish(mut self, document: &Document<'_>) -> Vec<Command> {
+        if document.node(ROOT).map(|n| n.kind) != Some(Kind::Array) {
+            self.commands
+                .extend(self.fates.into_iter().filter_map(|(_, fate)| match fate {
+                    Fate::Pass => Some(Command::Forward(None)),
+                    Fate::Replace(bytes) => Some(Command::Forward(Some(bytes))),
+                    Fate::Stop => None,
+                }));
+            self.commands
+                .extend(self.replies.into_iter().map(Command::Reply));
+            return self.commands;
+        }
+        if self.fates.iter().all(|(_, f)| matches!(f, Fate::Pass)) && !self.fates.is_empty() {
+            self.commands.push(Command::Forward(None));
+        } else {
+            let kept = self.fates.iter().filter_map(|(node, fate)| match fate {
+                Fate::Pass => Some(document.raw(*node).as_bytes()),
+                Fate::Replace(bytes) => Some(bytes.as_slice()),
+                Fate::Stop => None,
+            });
+            if let Some(array) = array(kept) {
+                self.commands.push(Command::Forward(Some(array)));
+            }
+        }
+        let replies = self.replies.iter().map(Vec::as_slice);
+        self.commands.extend(array(replies).map(Command::Reply));
+        self.commands
+    }
+}
+
+/// The elements as a JSON array; `None` without any.
+fn array<'a>(elements: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for element in elements {
+        bytes.push(if bytes.is_empty() { b'[' } else { b',' });
+        bytes.extend_from_slice(element);
+    }
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.push(b']');
+    Some(bytes)
+}
+
+/// One message with its secrets masked; `Some(None)` where there is nothing to mask, `None` where
+/// masking would make another message of it.
+#[expect(
+    clippy::option_option,
+    reason = "nothing to do and cannot be done are two things"
+)]
+fn rewrite(
+    guard: &Guard,
+    document: &Document<'_>,
+    message: &Message,
+    redactions: &[Redaction],
+) -> Option<Option<Vec<u8>>> {
+    if redactions.is_empty() {
+        return Some(None);
+    }
+    let frame = document.frame.as_bytes();
+    let bytes = if message.node == ROOT {
+        redact::splice(frame, redactions)
+    } else {
+        let whole = document.node(message.node)?.span;
+        let here: Vec<Redaction> = redactions
+            .iter()
+            .map(|redaction| Redaction {
+                span: Span::new(
+                    redaction.span.start.saturating_sub(whole.start),
+                    redaction.span.end.saturating_sub(whole.start),
+                ),
+                ..redaction.clone()
+            })
+            .collect();
+        redact::splice(whole.of(frame), &here)
+    };
+    let again = Document::parse(&bytes, &guard.settings.limits).ok()?;
+    let same = frame::message(&again, ROOT).ok()?;
+    let unchanged =
+        (&same.shape, &same.method, &same.name) == (&message.shape, &message.method, &message.name);
+    unchanged.then_some(Some(bytes))
+}
+
+/// Turns a REDACT that cannot be carried out into a denial.
+fn refuse_to_redact(inspection: &mut Inspection) {
+    inspection.decision = Decision::Deny;
+    inspection.enforced = Decision::Deny;
+    inspection.primary = None;
+    inspection.policy_code = ENGINE_ERROR.into();
+    inspection.reason = "A secret stands where masking it would change what is asked for".into();
+    inspection.redactions = Vec::new();
+}
+
+/// A server that reads lines the way text files are read takes a CR for a line end, and would find
+/// a message within the message. Between JSON tokens, the only place for it, a space means the same.
+fn without_carriage_returns(frame: &[u8], commands: &mut [Command]) {
+    let inner = frame.strip_suffix(b"\r").unwrap_or(frame);
+    if memchr::memchr(b'\r', inner).is_none() {
+        return;
+    }
+    for command in commands {
+        if let Command::Forward(bytes) = command {
+            let mut clean = bytes.take().unwrap_or_else(|| inner.to_vec());
+            for byte in &mut clean {
+                if *byte == b'\r' {
+                    *byte = b' ';
+                }
+            }
+            *bytes = Some(clean);
+        }
+    }
+}
+
+fn skimmed(frame: &[u8]) -> Option<Envelope> {
+    let mut skim = Skim::default();
+    skim.feed(frame);
+    skim.finish()
+}
+
+fn gone(id: &str) -> Vec<u8> {
+    let why = "the MCP server ended before it answered";
+    reply::error(id, reply::INTERNAL, why)
+}
+
+fn dropped(why: &str) -> Command {
+    Command::Log(format!("a line of the server was not passed on: {why}"))
+}
+
+#[cfg(test)]
+mod tests;
