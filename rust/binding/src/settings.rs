@@ -25,6 +25,7 @@ struct Source {
     internal_domains: Vec<String>,
     org_fingerprints: Vec<String>,
     entropy: bool,
+    record_calls: bool,
     detectors: Value,
     max_message_bytes: Option<usize>,
 }
@@ -40,6 +41,7 @@ impl Default for Source {
             internal_domains: Vec::new(),
             org_fingerprints: Vec::new(),
             entropy: false,
+            record_calls: false,
             detectors: Value::Null,
             max_message_bytes: None,
         }
@@ -74,6 +76,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
         internal_domains: source.internal_domains,
         org_fingerprints: source.org_fingerprints,
         entropy: source.entropy,
+        record_calls: source.record_calls,
         limits,
     };
     guard::Guard::new(catalog, settings).map_err(|e| e.to_string())

@@ -2,6 +2,7 @@
 
 use crate::{
     analyzer::{Analyzers, Scope, destination::Destination, text::TextContext},
+    audit::Trail,
     decision::Decision,
     decode,
     detector::{Catalog, CatalogError, syntax::DetectorKind},
@@ -45,6 +46,8 @@ pub struct Settings {
     pub org_fingerprints: Vec<String>,
     /// Whether high-entropy strings are reported.
     pub entropy: bool,
+    /// Whether the audit keeps each call, its secrets taken out.
+    pub record_calls: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -60,6 +63,7 @@ impl Default for Settings {
             internal_domains: Vec::new(),
             org_fingerprints: Vec::new(),
             entropy: false,
+            record_calls: false,
             limits: Limits::default(),
         }
     }
@@ -132,6 +136,8 @@ pub struct Inspection {
     pub redactions: Vec<Redaction>,
     /// Shadow mode was on.
     pub shadow_mode: bool,
+    /// What the audit says about the message.
+    pub trail: Trail,
 }
 
 /// Analyzers and rules, compiled. Shared between sessions; a reload makes a new one.
@@ -250,6 +256,14 @@ impl Guard {
         } else {
             Vec::new()
         };
+        let trail = Trail::new(
+            self,
+            document,
+            message,
+            context,
+            &mut findings,
+            &destinations,
+        );
         Inspection {
             direction: context.direction,
             method: message.method.clone(),
@@ -267,6 +281,7 @@ impl Guard {
             findings,
             redactions,
             shadow_mode: self.settings.shadow_mode,
+            trail,
         }
     }
 

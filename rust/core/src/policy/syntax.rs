@@ -19,6 +19,19 @@ pub enum Strategy {
     TypePreserving,
 }
 
+impl Strategy {
+    /// The name in a pack.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PartialMask => "partial_mask",
+            Self::FullMask => "full_mask",
+            Self::Tokenized => "tokenized",
+            Self::TypePreserving => "type_preserving",
+        }
+    }
+}
+
 /// One rule. Unknown fields are errors.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
