@@ -12,6 +12,7 @@ use egress_guard_core::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// See `_core.pyi`, `Guard`. Unknown fields are errors.
 #[derive(Debug, Deserialize)]
@@ -24,6 +25,8 @@ struct Source {
     environment: String,
     internal_domains: Vec<String>,
     org_fingerprints: Vec<String>,
+    /// Globs of tool names, each with its categories.
+    tool_categories: BTreeMap<String, Vec<String>>,
     entropy: bool,
     record_calls: bool,
     detectors: Value,
@@ -40,6 +43,7 @@ impl Default for Source {
             environment: String::new(),
             internal_domains: Vec::new(),
             org_fingerprints: Vec::new(),
+            tool_categories: BTreeMap::new(),
             entropy: false,
             record_calls: false,
             detectors: Value::Null,
@@ -75,6 +79,11 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
         environment: source.environment,
         internal_domains: source.internal_domains,
         org_fingerprints: source.org_fingerprints,
+        tool_categories: source
+            .tool_categories
+            .into_iter()
+            .map(|(glob, names)| Ok((glob, categories(&names)?)))
+            .collect::<Result<_, String>>()?,
         entropy: source.entropy,
         record_calls: source.record_calls,
         limits,

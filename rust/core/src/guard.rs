@@ -1,5 +1,7 @@
 //! The whole judgement of one message: walk, decode, analyze, decide, redact in one call.
 
+mod arguments;
+
 use crate::{
     analyzer::{Analyzers, Scope, destination::Destination, text::TextContext},
     audit::Trail,
@@ -11,13 +13,13 @@ use crate::{
     limits::Limits,
     policy::{
         CallFacts, Direction, PolicyEngine,
-        category::{self, Categories},
+        category::{Categories, Tool},
         syntax::{RuleSource, Strategy},
     },
     redact::{self, Redaction},
-    route::{self, Use},
+    route,
     span::Span,
-    walk::{Document, Kind, LeafId, NodeId, Role},
+    walk::{Document, LeafId, Role},
 };
 use std::{
     collections::BTreeMap,
@@ -42,6 +44,8 @@ pub struct Settings {
     pub environment: String,
     /// Globs of hosts that belong to the organisation.
     pub internal_domains: Vec<String>,
+    /// What tools are for, by globs of their names; overrides what the words of a name say.
+    pub tool_categories: Vec<(String, Categories)>,
     /// Code names to look for: plain, or `sha256:` and 64 hex digits of the lower-case term.
     pub org_fingerprints: Vec<String>,
     /// Whether high-entropy strings are reported.
@@ -61,6 +65,7 @@ impl Default for Settings {
             fail_closed: Categories(u16::MAX),
             environment: String::new(),
             internal_domains: Vec::new(),
+            tool_categories: Vec::new(),
             org_fingerprints: Vec::new(),
             entropy: false,
             record_calls: false,
@@ -184,12 +189,9 @@ impl Guard {
         } else {
             ""
         };
-        let categories = if tool_name.is_empty() {
-            Categories::default()
-        } else {
-            category::of_tool(tool_name)
-        };
-        let mut survey = Survey::new(self, document, tool_name, categories);
+        let tool = self.tool(document, message, tool_name);
+        let categories = tool.categories;
+        let mut survey = Survey::new(self, document, &tool);
         survey.run(message, context.direction);
         let Survey {
             mut findings,
@@ -285,6 +287,18 @@ impl Guard {
         }
     }
 
+    /// What the called tool is for: by configuration or name, else by its arguments.
+    fn tool(&self, document: &Document<'_>, message: &Message, name: &str) -> Tool {
+        if name.is_empty() {
+            return Tool::default();
+        }
+        let mut tool = Tool::named(name, &self.settings.tool_categories);
+        if let Some(arguments) = message.arguments {
+            route::learn(document, arguments, &mut tool);
+        }
+        tool
+    }
+
     /// The rule that decided.
     #[must_use]
     pub fn primary(&self, inspection: &Inspection) -> Option<&RuleSource> {
@@ -332,8 +346,7 @@ impl Guard {
 struct Survey<'g, 'd> {
     guard: &'g Guard,
     document: &'g Document<'d>,
-    tool: &'g str,
-    categories: Categories,
+    tool: &'g Tool,
     scope: Scope<'g>,
     decode_budget: usize,
     findings: Vec<Finding>,
@@ -341,17 +354,11 @@ struct Survey<'g, 'd> {
 }
 
 impl<'g, 'd> Survey<'g, 'd> {
-    fn new(
-        guard: &'g Guard,
-        document: &'g Document<'d>,
-        tool: &'g str,
-        categories: Categories,
-    ) -> Self {
+    fn new(guard: &'g Guard, document: &'g Document<'d>, tool: &'g Tool) -> Self {
         Self {
             guard,
             document,
             tool,
-            categories,
             scope: Scope::new(&guard.analyzers, &guard.settings.limits),
             decode_budget: guard.settings.limits.decoded_bytes,
             findings: Vec::new(),
@@ -424,94 +431,6 @@ impl<'g, 'd> Survey<'g, 'd> {
             });
             self.collect(id, &view.text, Some(view));
         }
-    }
-
-    /// What the arguments of a tool call would do.
-    fn arguments(&mut self, arguments: NodeId) {
-        let document = self.document;
-        let end = document.node(arguments).map_or(arguments, |n| n.next);
-        let mut at = arguments.saturating_add(1);
-        while at < end {
-            let Some(node) = document.node(at) else {
-                break;
-            };
-            let use_ = match node.kind {
-                Kind::String(_) | Kind::Array => {
-                    route::use_of(document, at, self.tool, self.categories)
-                }
-                _ => Use::Data,
-            };
-            match (node.kind, use_) {
-                (Kind::Array, Use::Argv) => self.argv(at),
-                (Kind::String(leaf), use_) => self.value(leaf, use_),
-                _ => {}
-            }
-            // The elements of an argument vector are judged together.
-            at = if use_ == Use::Argv {
-                node.next
-            } else {
-                at.saturating_add(1)
-            };
-        }
-    }
-
-    fn argv(&mut self, array: NodeId) {
-        let (document, guard) = (self.document, self.guard);
-        let words: Vec<&str> = document
-            .children(array)
-            .filter_map(|child| document.str(child))
-            .collect();
-        let Some(Kind::String(id)) = document
-            .children(array)
-            .next()
-            .and_then(|child| document.node(child))
-            .map(|node| node.kind)
-        else {
-            return;
-        };
-        let text = document
-            .leaf(id)
-            .map(|l| l.text.as_ref())
-            .unwrap_or_default();
-        self.guarded(id, |survey| {
-            guard
-                .analyzers
-                .command
-                .analyze_argv(&words, &mut survey.scope);
-        });
-        // The finding is about the vector; it is shown at its program.
-        for finding in &mut self.scope.findings {
-            finding.span = Span::new(0, text.len());
-        }
-        self.collect(id, text, None);
-    }
-
-    fn value(&mut self, id: LeafId, use_: Use) {
-        let (document, guard) = (self.document, self.guard);
-        let Some(leaf) = document.leaf(id) else {
-            return;
-        };
-        let text = leaf.text.as_ref();
-        let analyzers = &guard.analyzers;
-        let mut reached = Vec::new();
-        self.guarded(id, |survey| {
-            let scope = &mut survey.scope;
-            match use_ {
-                Use::Command(dialect) => analyzers.command.analyze(text, dialect, scope),
-                Use::Code(language) => analyzers.code.analyze(text, language, scope),
-                Use::Sql => analyzers.sql.analyze(text, scope),
-                Use::Path => analyzers.path.report(text, Span::new(0, text.len()), scope),
-                Use::Destination => {
-                    reached = analyzers.destination.hosts(text);
-                    for destination in &reached {
-                        analyzers.destination.report(destination, scope);
-                    }
-                }
-                Use::Argv | Use::Data => {}
-            }
-        });
-        self.destinations.append(&mut reached);
-        self.collect(id, text, None);
     }
 
     /// Runs one analyzer; a panic of it becomes a finding and drops no other's findings.

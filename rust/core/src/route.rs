@@ -1,43 +1,762 @@
 //! Which leaf is given to which analyzer: what is executed, what is a path, what is only text.
+//!
+//! Three things decide: what the tool is for, what the argument is called, what its value looks
+//! like. Text that a tool stores, sends or searches for is data, whatever commands it holds.
+
+mod role;
+mod shape;
 
 use crate::{
     analyzer::{Language, command::Dialect},
-    policy::{CallFacts, category::Categories},
-    walk::{Document, NodeId},
+    policy::category::{Category, Tool},
+    policy::words::Senses as S,
+    walk::{Document, Edge, Kind, NodeId},
 };
+use role::Role;
 
-/// What a string argument is to its tool.
+/// What a value of the arguments is to its tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// A command line that a shell reads.
     Command(Dialect),
+    /// What follows this program's name on a command line: the tool is the program.
+    CommandOf(&'static str),
     /// An array of strings that is executed without a shell; the node is the array.
     Argv,
+    /// The same without its first word: the tool is the program.
+    ArgvOf(&'static str),
+    /// An object with a program in one member and its arguments in another.
+    Program {
+        /// The member that names the program.
+        program: NodeId,
+        /// The member with its arguments: an array or a string.
+        arguments: NodeId,
+    },
+    /// Arguments that were judged together with their program.
+    Joined,
     /// Program code that is executed.
     Code(Language),
     /// SQL that is executed.
     Sql,
-    /// A path that is read or written.
-    Path,
-    /// A URL or host that data is sent to or fetched from.
-    Destination,
+    /// A path that the tool touches.
+    Path(Access),
+    /// A URL or host that the tool speaks to.
+    Destination(Flow),
+    /// A text that holds arguments, if it is JSON.
+    Nested,
     /// Text that nothing executes.
     Data,
 }
 
-/// What the value `node` of a call to `tool` is used for.
-#[must_use]
-pub fn use_of(
-    _document: &Document<'_>,
-    _node: NodeId,
-    _tool: &str,
-    _categories: Categories,
-) -> Use {
-    Use::Data
+/// What is done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its content is read.
+    Read,
+    /// It is written, moved or changed.
+    Write,
+    /// It is deleted.
+    Delete,
+    /// Its name or a listing of it is looked at.
+    List,
 }
 
-/// Findings over the shape of the whole call (`json_payload` types), if any, are for the guard.
-#[must_use]
-pub fn is_upload(_facts: &CallFacts<'_>) -> bool {
-    false
+/// Which way data goes at a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// To it.
+    Send,
+    /// From it.
+    Fetch,
 }
+
+/// Says of each value of one call what it is used for.
+#[derive(Debug)]
+pub struct Router<'t> {
+    tool: &'t Tool,
+    speech: Speech,
+    flow: Flow,
+    access: Access,
+    program: Option<&'static str>,
+}
+
+/// What language a piece of code is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    Shell(Dialect),
+    Program(Language),
+    Sql,
+    /// Known, and without an analyzer.
+    Foreign,
+    Unknown,
+}
+
+/// How far up a value's address is read for names.
+const LEVELS: usize = 6;
+/// How many members of one object are looked at for their names.
+const MEMBERS: usize = 64;
+/// Longest text that can be a path or a host.
+const LONGEST_NAME: usize = 4096;
+
+/// Adds to a tool that its name says nothing about what its arguments show.
+pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
+    if !tool.is_unknown() {
+        return;
+    }
+    let studies = tool.senses.any(S::STUDY.or(S::LIST));
+    let keeps = studies || tool.senses.any(S::WRITE);
+    let (mut url, mut body, mut method) = (false, false, false);
+    let (mut shell, mut code, mut sql) = (false, false, false);
+    for child in document.children(arguments).take(MEMBERS) {
+        let role = document.name(child).map_or(Role::None, role::of);
+        let text = document.str(child);
+        match (role, text) {
+            (Role::Command, None) => {
+                shell |= document
+                    .node(child)
+                    .is_some_and(|n| matches!(n.kind, Kind::Array));
+            }
+            (Role::Command, Some(text)) => shell |= shape::is_command(text),
+            (Role::Code, Some(text)) => code |= !keeps && shape::is_code(text),
+            (Role::Sql, Some(text)) => {
+                sql |= !studies && shape::is_sql(text) && document.name(child) != Some("query");
+            }
+            (Role::Url, Some(text)) => url |= shape::is_url(text),
+            (Role::Method, Some(_)) => method = true,
+            (Role::Body | Role::Text | Role::Weak, Some(text)) => body |= !text.is_empty(),
+            (Role::Body, None) => body = true,
+            _ => {}
+        }
+    }
+    let shown = [
+        (shell, Category::Shell),
+        (code && !shell, Category::Code),
+        (sql, Category::Database),
+        (url && (method || body), Category::Http),
+    ];
+    for (holds, category) in shown {
+        if holds {
+            tool.learn(category);
+        }
+    }
+}
+
+impl<'t> Router<'t> {
+    /// Reads what concerns all arguments of a call: language, direction, access.
+    #[must_use]
+    pub fn new(document: &Document<'_>, arguments: NodeId, tool: &'t Tool) -> Self {
+        let mut router = Self {
+            tool,
+            speech: tool
+                .words
+                .iter()
+                .map(speech)
+                .find(|s| *s != Speech::Unknown)
+                .unwrap_or(Speech::Unknown),
+            flow: Flow::Fetch,
+            access: access(tool),
+            program: tool.words.iter().rev().find_map(program),
+        };
+        let (mut method, mut body) = (None, false);
+        for child in document.children(arguments).take(MEMBERS) {
+            let text = document.str(child);
+            match document.name(child).map_or(Role::None, role::of) {
+                Role::Language if router.speech == Speech::Unknown => {
+                    router.speech = text.map_or(Speech::Unknown, language);
+                }
+                Role::Method => method = text.map(sends_by_method),
+                Role::Body | Role::Weak | Role::Text => {
+                    body |= text.is_none_or(|t| !t.is_empty());
+                }
+                _ => {}
+            }
+        }
+        router.flow = flow(tool, method, body);
+        router
+    }
+
+    /// Whether data leaves with this call.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.flow == Flow::Send
+    }
+
+    /// What the value `node` is used for.
+    #[must_use]
+    pub fn use_of(&self, document: &Document<'_>, node: NodeId) -> Use {
+        let Some(value) = document.node(node) else {
+            return Use::Data;
+        };
+        match value.kind {
+            Kind::String(_) => {
+                let Some(text) = document.str(node).filter(|t| !t.is_empty()) else {
+                    return Use::Data;
+                };
+                let named = named(document, node);
+                let speech = self.speech_near(document, node, named.role);
+                if named.role == Role::Input
+                    && let Some(fed) = fed(document, node, text)
+                {
+                    return fed;
+                }
+                self.of_text(named, text, speech)
+            }
+            Kind::Array => self.of_array(document, node),
+            Kind::Object => self.pair(document, node).unwrap_or(Use::Data),
+            _ => Use::Data,
+        }
+    }
+
+    /// What a text under the argument `name` is used for.
+    #[must_use]
+    pub fn use_of_name(&self, name: &str, text: &str) -> Use {
+        let named = Named {
+            role: role::of(name),
+            word: role::Hint::of(name),
+            quoted: false,
+        };
+        self.of_text(named, text, self.speech)
+    }
+
+    fn of_text(&self, named: Named, text: &str, speech: Speech) -> Use {
+        if named.quoted {
+            return Use::Data;
+        }
+        let found = self.of_role(named, text, speech);
+        // Arguments of another call, or of a step: a tool that executes reads them.
+        let carries = match named.role {
+            Role::None | Role::Argv | Role::Input => true,
+            Role::Weak | Role::Body => self.executes(),
+            _ => false,
+        };
+        if found == Use::Data && carries && text.trim_start().starts_with(['{', '[']) {
+            Use::Nested
+        } else {
+            found
+        }
+    }
+
+    /// Whether the tool runs what it is given.
+    fn executes(&self) -> bool {
+        self.tool.is(Category::Shell) || self.tool.is(Category::Code)
+    }
+
+    fn of_role(&self, named: Named, text: &str, speech: Speech) -> Use {
+        let tool = self.tool;
+        let role = named.role;
+        match role {
+            Role::Text | Role::Language | Role::Method | Role::Body => {
+                // A code cell may well be called `content`, a message never is a program.
+                if role == Role::Body && tool.is(Category::Code) && shape::is_code(text) {
+                    return self.code(text, speech);
+                }
+                return Use::Data;
+            }
+            Role::Path | Role::KeyPath | Role::Place => {
+                if let Some(use_) = self.place(role, text) {
+                    return use_;
+                }
+                return Use::Data;
+            }
+            Role::Url | Role::Webhook => {
+                if text.len() > LONGEST_NAME {
+                    return Use::Data;
+                }
+                if shape::is_file_url(text) {
+                    return Use::Path(self.access);
+                }
+                let flow = match role {
+                    Role::Webhook => Flow::Send,
+                    // A message to people carries a link; it does not go there.
+                    _ if tool.is(Category::Messaging) && !tool.is(Category::Http) => Flow::Fetch,
+                    _ => self.flow,
+                };
+                return Use::Destination(flow);
+            }
+            Role::Recipient => {
+                return if tool.is(Category::Messaging) && text.contains('@') {
+                    Use::Destination(Flow::Send)
+                } else if self.speaks() && shape::is_url(text) {
+                    Use::Destination(self.flow)
+                } else {
+                    Use::Data
+                };
+            }
+            _ => {}
+        }
+        if tool.is(Category::Shell) {
+            return self.shell(role, text, speech);
+        }
+        if tool.is(Category::Code) {
+            return match role {
+                Role::None if !shape::is_code(text) => self.unnamed(text),
+                _ => self.code(text, speech),
+            };
+        }
+        if tool.is(Category::Database) {
+            return self.statement(role, text);
+        }
+        self.other(named, text, speech)
+    }
+
+    /// An argument of a tool that runs commands.
+    fn shell(&self, role: Role, text: &str, speech: Speech) -> Use {
+        match role {
+            Role::Command | Role::Run | Role::Argv | Role::Input | Role::Sql => {
+                if self.tool.is(Category::Code) || role == Role::Run && shape::has_shebang(text) {
+                    return self.code(text, speech);
+                }
+                self.line(text)
+            }
+            Role::Code => match speech {
+                Speech::Unknown if !self.tool.is(Category::Code) && !shape::has_shebang(text) => {
+                    self.line(text)
+                }
+                _ => self.code(text, speech),
+            },
+            Role::Weak if shape::is_command(text) => self.line(text),
+            Role::None if shape::has_operator(text) && shape::is_command(text) => self.line(text),
+            _ => Use::Data,
+        }
+    }
+
+    /// An argument of a tool that runs statements.
+    fn statement(&self, role: Role, text: &str) -> Use {
+        let redis = self.tool.words.has("redis");
+        match role {
+            Role::Command | Role::Run | Role::Argv if redis => Use::CommandOf("redis-cli"),
+            Role::Sql | Role::Command | Role::Run | Role::Input | Role::Code => {
+                // A shell command handed to a tool that was taken for a database is still one.
+                if role == Role::Command && !shape::is_sql(text) && shape::is_command(text) {
+                    return self.line(text);
+                }
+                if self.speaks_sql() || shape::is_sql(text) {
+                    Use::Sql
+                } else {
+                    Use::Data
+                }
+            }
+            Role::Weak | Role::None
+                if shape::is_sql(text) && self.tool.senses.any(S::RUN.or(S::QUERY)) =>
+            {
+                Use::Sql
+            }
+            _ => Use::Data,
+        }
+    }
+
+    fn speaks_sql(&self) -> bool {
+        !self.tool.words.any(&[
+            "mongo",
+            "mongodb",
+            "redis",
+            "elasticsearch",
+            "neo4j",
+            "cypher",
+            "dynamodb",
+        ])
+    }
+
+    /// An argument of any other tool.
+    fn other(&self, named: Named, text: &str, speech: Speech) -> Use {
+        let tool = self.tool;
+        let keeps = tool.is(Category::Messaging) || tool.is(Category::Filesystem);
+        match named.role {
+            Role::Command if tool.is(Category::Messaging) => Use::Data,
+            Role::Command if shape::is_command(text) => self.line(text),
+            Role::Argv if tool.is(Category::Git) && self.program == Some("git") => self.line(text),
+            Role::Run if keeps || tool.senses.any(S::STUDY) => Use::Data,
+            Role::Run if shape::has_shebang(text) => self.code(text, speech),
+            Role::Run if named.word == role::Hint::Run && shape::is_command(text) => {
+                self.line(text)
+            }
+            Role::Run => match shape::guess(text) {
+                Some(Speech::Shell(_)) => self.line(text),
+                Some(found) => self.code(text, found),
+                None => Use::Data,
+            },
+            Role::Sql
+                if named.word == role::Hint::Sql
+                    && !keeps
+                    && !tool.senses.any(S::STUDY.or(S::LIST))
+                    && shape::is_sql(text) =>
+            {
+                Use::Sql
+            }
+            Role::None => self.unnamed(text),
+            _ => Use::Data,
+        }
+    }
+
+    /// A value whose name says nothing.
+    fn unnamed(&self, text: &str) -> Use {
+        if self.speaks() && text.len() <= LONGEST_NAME && shape::is_absolute_url(text) {
+            Use::Destination(self.flow)
+        } else {
+            Use::Data
+        }
+    }
+
+    /// Whether the tool speaks to hosts.
+    fn speaks(&self) -> bool {
+        self.tool.is(Category::Http)
+            || self.tool.is(Category::Upload)
+            || self.tool.is(Category::Network)
+    }
+
+    /// A value whose name says where something is or goes.
+    fn place(&self, role: Role, text: &str) -> Option<Use> {
+        if text.len() > LONGEST_NAME || text.contains('\n') {
+            return None;
+        }
+        let tool = self.tool;
+        let web = shape::is_absolute_url(text)
+            || role == Role::Place && self.speaks() && shape::is_url(text);
+        if web && !shape::is_file_url(text) {
+            return Some(Use::Destination(self.flow));
+        }
+        match role {
+            // A key that a tool logs in with is used, not shown.
+            Role::KeyPath if !tool.is(Category::Filesystem) => None,
+            Role::Place if !tool.is(Category::Filesystem) && !shape::is_path(text) => None,
+            _ => Some(Use::Path(self.access)),
+        }
+    }
+
+    /// A command line; completed where the tool is the program.
+    fn line(&self, text: &str) -> Use {
+        if let Some(program) = self.program
+            && !shape::begins_with(text, program)
+            && !self.tool.senses.any(S::SHELL)
+        {
+            return Use::CommandOf(program);
+        }
+        Use::Command(match self.speech {
+            Speech::Shell(dialect) => dialect,
+            _ => Dialect::Any,
+        })
+    }
+
+    fn code(&self, text: &str, speech: Speech) -> Use {
+        let speech = match (shape::shebang(text), speech) {
+            (Some(found), _) => found,
+            (None, Speech::Unknown) if self.tool.senses.any(S::BROWSER) => {
+                Speech::Program(Language::JavaScript)
+            }
+            (None, Speech::Unknown) => {
+                shape::guess(text).unwrap_or(Speech::Program(Language::Python))
+            }
+            (None, told) => told,
+        };
+        match speech {
+            Speech::Shell(dialect) => Use::Command(dialect),
+            Speech::Program(language) => Use::Code(language),
+            Speech::Sql => Use::Sql,
+            Speech::Foreign | Speech::Unknown => Use::Data,
+        }
+    }
+
+    /// The language that stands beside a piece of code.
+    fn speech_near(&self, document: &Document<'_>, node: NodeId, role: Role) -> Speech {
+        if !matches!(role, Role::Code | Role::Run | Role::Command) {
+            return self.speech;
+        }
+        siblings(document, node)
+            .find(|&child| document.name(child).map(role::of) == Some(Role::Language))
+            .and_then(|child| document.str(child))
+            .map(language)
+            .filter(|found| *found != Speech::Unknown && self.named_speech() == Speech::Unknown)
+            .unwrap_or(self.speech)
+    }
+
+    /// The language that the tool's name says; an argument cannot change that.
+    fn named_speech(&self) -> Speech {
+        self.tool
+            .words
+            .iter()
+            .map(speech)
+            .find(|s| *s != Speech::Unknown)
+            .unwrap_or(Speech::Unknown)
+    }
+
+    fn of_array(&self, document: &Document<'_>, array: NodeId) -> Use {
+        let named = named(document, array);
+        if named.quoted || !matches!(named.role, Role::Command | Role::Run | Role::Argv) {
+            return Use::Data;
+        }
+        let tool = self.tool;
+        let mut words = document.children(array).map_while(|c| document.str(c));
+        let Some(first) = words.next() else {
+            return Use::Data;
+        };
+        if named.role == Role::Argv
+            && siblings(document, array)
+                .any(|child| document.name(child).is_some_and(role::names_program))
+        {
+            return Use::Joined;
+        }
+        let executes = tool.is(Category::Shell)
+            || tool.is(Category::Code)
+            || tool.is_unknown() && named.role == Role::Command
+            || self.program.is_some();
+        if !executes || tool.is(Category::Messaging) {
+            return Use::Data;
+        }
+        let blanks = |text: &str| text.bytes().any(|b| b.is_ascii_whitespace());
+        // `["rm", "-rf", "/"]` is one command, `["ls -l", "rm -rf /"]` two.
+        let lines = named.role != Role::Argv
+            && (blanks(first)
+                || role::is_plural(document.nearest_name(array).unwrap_or_default())
+                    && !words.any(|w| w.starts_with('-') && !blanks(w)));
+        if lines {
+            return Use::Data;
+        }
+        match self.program {
+            Some(program)
+                if !shape::is_program(first, program) && !(named.role == Role::Command) =>
+            {
+                Use::ArgvOf(program)
+            }
+            Some(program)
+                if !shape::is_program(first, program)
+                    && !tool.senses.any(S::SHELL.or(S::PROCESS)) =>
+            {
+                Use::ArgvOf(program)
+            }
+            _ => Use::Argv,
+        }
+    }
+
+    /// An object that names a program beside its arguments.
+    fn pair(&self, document: &Document<'_>, object: NodeId) -> Option<Use> {
+        let tool = self.tool;
+        if tool.is(Category::Messaging)
+            || tool.is(Category::Filesystem) && !tool.is(Category::Shell)
+        {
+            return None;
+        }
+        let (mut program, mut arguments) = (None, None);
+        for child in document.children(object).take(MEMBERS) {
+            let Some(name) = document.name(child) else {
+                return None;
+            };
+            let kind = document.node(child)?.kind;
+            if role::names_program(name) && matches!(kind, Kind::String(_)) {
+                program.get_or_insert(child);
+            } else if role::of(name) == Role::Argv && matches!(kind, Kind::String(_) | Kind::Array)
+            {
+                arguments.get_or_insert(child);
+            }
+        }
+        let (program, arguments) = (program?, arguments?);
+        if named(document, program).quoted {
+            return None;
+        }
+        Some(Use::Program { program, arguments })
+    }
+}
+
+/// What the names above a value say.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    role: Role,
+    word: role::Hint,
+    /// It stands in an object that only describes: environment, headers, metadata.
+    quoted: bool,
+}
+
+/// Reads the names above a value, nearest first; a name that says little leaves it to the next.
+fn named(document: &Document<'_>, node: NodeId) -> Named {
+    let mut found = Named {
+        role: Role::None,
+        word: role::Hint::None,
+        quoted: false,
+    };
+    let mut at = node;
+    let mut own = true;
+    for _ in 0..LEVELS {
+        let Some(value) = document.node(at) else {
+            break;
+        };
+        if let Edge::Member(leaf) = value.edge {
+            let name = document.leaf(leaf).map_or("", |l| l.text.as_ref());
+            if matches!(name, "arguments" | "params") && document.name(value.parent).is_none() {
+                // Where the call's own envelope begins.
+                let outer = document.node(value.parent).map(|n| n.edge);
+                if outer == Some(Edge::Root) {
+                    break;
+                }
+            }
+            let role = role::of(name);
+            if !own && role::only_describes(name) {
+                found.quoted = true;
+            }
+            let open = matches!(found.role, Role::None | Role::Weak | Role::Input);
+            if own || open && matches!(role, Role::Command | Role::Run | Role::Code | Role::Sql) {
+                found.role = role;
+                found.word = role::Hint::of(name);
+            }
+            own = false;
+        }
+        if value.edge == Edge::Root {
+            break;
+        }
+        at = value.parent;
+    }
+    found
+}
+
+/// The members beside the nearest member above a value.
+fn siblings<'a>(document: &'a Document<'_>, node: NodeId) -> impl Iterator<Item = NodeId> + 'a {
+    let mut at = node;
+    while let Some(value) = document.node(at) {
+        match value.edge {
+            Edge::Element(_) => at = value.parent,
+            Edge::Member(_) | Edge::Root => break,
+        }
+    }
+    let parent = document.node(at).map_or(at, |n| n.parent);
+    document
+        .children(parent)
+        .take(MEMBERS)
+        .filter(move |&child| child != at)
+}
+
+/// What is fed to a program that stands beside it: executed by an interpreter, else data.
+fn fed(document: &Document<'_>, node: NodeId, text: &str) -> Option<Use> {
+    let command = siblings(document, node)
+        .find(|&child| {
+            document
+                .name(child)
+                .is_some_and(|n| role::names_program(n) || role::of(n) == Role::Command)
+        })
+        .and_then(|child| document.str(child))?;
+    let mut words = command.split_ascii_whitespace();
+    let name = words.next()?.rsplit(['/', '\\']).next()?;
+    Some(match speech(name.trim_end_matches(".exe")) {
+        Speech::Shell(dialect) => Use::Command(dialect),
+        Speech::Program(language) => Use::Code(language),
+        Speech::Unknown if matches!(name, "ssh" | "sudo" | "docker" | "kubectl") => {
+            Use::Command(Dialect::Any)
+        }
+        Speech::Unknown if shape::is_sql(text) && matches!(name, "psql" | "mysql" | "sqlite3") => {
+            Use::Sql
+        }
+        _ => Use::Data,
+    })
+}
+
+/// The language that one word names.
+fn speech(word: &str) -> Speech {
+    let stem = word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    match stem {
+        "bash" | "sh" | "zsh" | "dash" | "ksh" | "ash" | "fish" => Speech::Shell(Dialect::Bash),
+        "shell" => Speech::Shell(Dialect::Any),
+        "powershell" | "pwsh" | "ps" => Speech::Shell(Dialect::PowerShell),
+        "batch" | "bat" => Speech::Shell(Dialect::Cmd),
+        "python" | "py" | "ipython" | "jupyter" | "ipykernel" => Speech::Program(Language::Python),
+        "javascript" | "js" | "node" | "nodejs" | "typescript" | "ts" | "deno" | "bun" => {
+            Speech::Program(Language::JavaScript)
+        }
+        "perl" => Speech::Program(Language::Perl),
+        "ruby" | "rb" => Speech::Program(Language::Ruby),
+        "php" => Speech::Program(Language::Php),
+        "lua" => Speech::Program(Language::Lua),
+        "awk" | "gawk" => Speech::Program(Language::Awk),
+        "sql" | "postgres" | "mysql" | "sqlite" | "postgresql" => Speech::Sql,
+        "applescript" | "osascript" => Speech::Foreign,
+        _ => Speech::Unknown,
+    }
+}
+
+/// The language that a `language` argument names.
+fn language(text: &str) -> Speech {
+    let lower = text.trim().to_ascii_lowercase();
+    let found = lower
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '#')
+        .map(speech)
+        .find(|s| *s != Speech::Unknown);
+    match (found, lower.as_str()) {
+        (Some(found), _) => found,
+        (
+            None,
+            "go" | "golang" | "rust" | "java" | "c" | "c++" | "cpp" | "c#" | "csharp" | "r"
+            | "julia" | "kotlin" | "swift" | "scala" | "haskell" | "elixir" | "html" | "css"
+            | "json" | "yaml" | "markdown" | "latex",
+        ) => Speech::Foreign,
+        _ => Speech::Unknown,
+    }
+}
+
+/// The program that a tool of this name is a front for.
+fn program(word: &str) -> Option<&'static str> {
+    const PROGRAMS: [&str; 22] = [
+        "git",
+        "docker",
+        "kubectl",
+        "podman",
+        "helm",
+        "aws",
+        "gcloud",
+        "az",
+        "gh",
+        "terraform",
+        "npm",
+        "pip",
+        "curl",
+        "wget",
+        "bash",
+        "sh",
+        "zsh",
+        "rsync",
+        "scp",
+        "find",
+        "systemctl",
+        "rm",
+    ];
+    PROGRAMS.into_iter().find(|p| *p == word)
+}
+
+fn access(tool: &Tool) -> Access {
+    let senses = tool.senses;
+    let uploads = tool.is(Category::Upload) || tool.is(Category::Messaging);
+    if senses.any(S::DELETE) {
+        Access::Delete
+    } else if senses.any(S::WRITE) && !uploads && !senses.any(S::READ) {
+        Access::Write
+    } else if senses.any(S::LIST) && !senses.any(S::READ)
+        || senses.any(S::LIST) && tool.words.has("get")
+    {
+        Access::List
+    } else {
+        Access::Read
+    }
+}
+
+fn sends_by_method(method: &str) -> bool {
+    ["POST", "PUT", "PATCH", "DELETE"]
+        .iter()
+        .any(|m| method.trim().eq_ignore_ascii_case(m))
+}
+
+fn flow(tool: &Tool, method: Option<bool>, body: bool) -> Flow {
+    let senses = tool.senses;
+    let sends = match method {
+        Some(true) => true,
+        Some(false) => body,
+        None if tool.is(Category::Upload) => true,
+        None if tool.is(Category::Messaging) => !senses.any(S::LIST.or(S::READ)),
+        None if senses.any(S::SEND.or(S::UPLOAD)) => true,
+        None if tool.is(Category::Git) => {
+            senses.any(S::WRITE) || tool.words.any(&["comment", "merge", "open", "fork"])
+        }
+        None if senses.any(S::FETCH.or(S::READ).or(S::LIST)) => {
+            body && (tool.is(Category::Http) && !senses.any(S::READ.or(S::LIST)))
+        }
+        None => body,
+    };
+    if sends { Flow::Send } else { Flow::Fetch }
+}
+
+#[cfg(test)]
+mod tests;

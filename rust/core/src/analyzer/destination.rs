@@ -4,6 +4,7 @@ use super::Scope;
 use crate::{
     detector::{Catalog, CatalogError},
     guard::Settings,
+    route::Flow,
     span::Span,
 };
 
@@ -24,6 +25,8 @@ pub struct Destination {
     pub path: String,
     /// Where it stands in the text.
     pub span: Span,
+    /// Data goes to it; otherwise it comes from there.
+    pub sends: bool,
 }
 
 impl DestinationAnalyzer {
@@ -42,5 +45,16 @@ impl DestinationAnalyzer {
     }
 
     /// Reports the host's detectors (`paste_bin`, `file_sharing`, …), as data goes there.
-    pub fn report(&self, _destination: &Destination, _scope: &mut Scope<'_>) {}
+    pub fn report(&self, destination: &Destination, scope: &mut Scope<'_>) {
+        self.report_flow(destination, Flow::Send, scope);
+    }
+
+    /// The hosts that a command line speaks to by URL.
+    #[must_use]
+    pub fn of_command(&self, _text: &str) -> Vec<Destination> {
+        Vec::new()
+    }
+
+    /// Reports the host's detectors by which way data goes.
+    pub fn report_flow(&self, _destination: &Destination, _flow: Flow, _scope: &mut Scope<'_>) {}
 }

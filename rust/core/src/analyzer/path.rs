@@ -3,6 +3,7 @@
 use super::Scope;
 use crate::{
     detector::{Catalog, CatalogError, DetectorId},
+    route::Access,
     span::Span,
 };
 
@@ -26,5 +27,11 @@ impl PathAnalyzer {
     }
 
     /// Reports a path that is an argument by itself.
-    pub fn report(&self, _path: &str, _span: Span, _scope: &mut Scope<'_>) {}
+    pub fn report(&self, path: &str, span: Span, scope: &mut Scope<'_>) {
+        self.report_access(path, Access::Read, span, scope);
+    }
+
+    /// Reports a path by what is done with it.
+    pub fn report_access(&self, _path: &str, _access: Access, _span: Span, _scope: &mut Scope<'_>) {
+    }
 }

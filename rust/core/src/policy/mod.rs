@@ -4,6 +4,7 @@ pub mod category;
 pub mod code;
 pub mod condition;
 pub mod syntax;
+pub mod words;
 
 use crate::{
     analyzer::destination::Destination,
