@@ -1,8 +1,11 @@
 """Types of the Rust extension. Only `mcp_egress_guard.core` and `.analyzers` import it."""
 
-from typing import Final, TypeAlias, final
+import os
+from pathlib import Path
+from typing import Final, TypeAlias, TypedDict, final
 
 __all__ = [
+    "AuditLog",
     "Finding",
     "Guard",
     "Inspection",
@@ -16,6 +19,7 @@ __all__ = [
     "detectors",
     "mask",
     "policy_codes",
+    "verify_log",
 ]
 
 __version__: Final[str]
@@ -144,6 +148,47 @@ class Session:
     def waiting(self) -> int: ...
     def server_gone(self) -> list[tuple[int, bytes]]: ...
 
+@final
+class AuditLog:
+    """An audit log, open for appending; threads may share one, processes open it each.
+
+    With `hmac_key` the lines are chained and signed. `fsync` is never, interval or each;
+    `mode` is for a new file. Raises OSError for a log that cannot be written or continued: the
+    call that a line is about must not be let through then.
+    """
+
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        hmac_key: bytes | None = None,
+        fsync: str = "never",
+        fsync_seconds: float = 1.0,
+        max_bytes: int | None = None,
+        max_age_seconds: int | None = None,
+        keep: int | None = None,
+        mode: int = 0o600,
+    ) -> AuditLog: ...
+    def append(self, line: bytes) -> None: ...
+    def sync(self) -> None: ...
+    def fileno(self) -> int: ...
+    @property
+    def path(self) -> Path: ...
+
+class VerifyReport(TypedDict):
+    """What `verify_log` finds; `problems` are (kind, file, line, first and last number)."""
+
+    files: list[Path]
+    lines: int
+    signed: int
+    unsigned: int
+    torn: int
+    first: int | None
+    last: int | None
+    more: int
+    problems: list[tuple[str, Path, int, tuple[int, int] | None]]
+
+def verify_log(path: str | os.PathLike[str], hmac_key: bytes) -> VerifyReport: ...
 def analyze_text(text: str, name: str | None = None) -> list[_Row]: ...
 def analyze_command(text: str) -> list[_Row]: ...
 def analyze_code(text: str) -> list[_Row]: ...

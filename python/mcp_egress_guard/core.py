@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mcp_egress_guard._core import (
+    AuditLog,
     Finding,
     Guard,
     Inspection,
@@ -23,6 +24,7 @@ from mcp_egress_guard._core import (
     detectors,
     mask,
     policy_codes,
+    verify_log,
 )
 from mcp_egress_guard.result import EvaluationResult, PolicyDecision
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from mcp_egress_guard.policy.models import PolicyRule, ToolCallRequest
 
 __all__ = [
+    "AuditLog",
     "EgressGuard",
     "Finding",
     "Guard",
@@ -45,6 +48,7 @@ __all__ = [
     "detectors",
     "mask",
     "policy_codes",
+    "verify_log",
 ]
 
 Settings = Mapping[str, Any]

@@ -19,6 +19,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+const OWNER: u32 = 0o600;
+
 /// When written lines are forced to the disk; a crash of the process alone loses none either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
@@ -32,7 +34,7 @@ pub enum Fsync {
 }
 
 /// How a log is kept.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
     /// Signs and chains the lines.
     pub key: Option<Vec<u8>>,
@@ -44,6 +46,21 @@ pub struct Options {
     pub max_age: Option<Duration>,
     /// How many moved files are kept; all without.
     pub keep: Option<usize>,
+    /// Permissions of a new file; its owner's only if not said otherwise.
+    pub mode: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            key: None,
+            fsync: Fsync::Never,
+            max_bytes: None,
+            max_age: None,
+            keep: None,
+            mode: OWNER,
+        }
+    }
 }
 
 impl Options {
@@ -66,6 +83,7 @@ impl fmt::Debug for Options {
             .field("max_bytes", &self.max_bytes)
             .field("max_age", &self.max_age)
             .field("keep", &self.keep)
+            .field("mode", &format_args!("{:o}", self.mode))
             .finish()
     }
 }
@@ -114,12 +132,18 @@ impl AuditLog {
         let head = files::head(&path);
         let signer = options.key.as_deref().and_then(Signer::new);
         let rotates = options.max_bytes.is_some() || options.max_age.is_some();
-        let state = State::open(&path)?;
+        let state = State::open(&path, options.mode)?;
         if state.id.is_none() && signer.is_some() {
             return Err(AuditError::NotAFile(path));
         }
         let lock = (signer.is_some() || (rotates && state.id.is_some()))
-            .then(|| private().truncate(false).read(true).write(true).open(&head))
+            .then(|| {
+                create(OWNER)
+                    .truncate(false)
+                    .read(true)
+                    .write(true)
+                    .open(&head)
+            })
             .transpose()
             .map_err(AuditError::io(&head))?;
         let shared = Arc::new(Shared {
@@ -299,7 +323,7 @@ impl Shared {
         *state = State {
             sync_error,
             closed: state.closed,
-            ..State::open(&self.path)?
+            ..State::open(&self.path, self.options.mode)?
         };
         if self.options.fsync != Fsync::Never {
             // A new name is only safe when its folder is.
@@ -434,7 +458,7 @@ impl Shared {
 }
 
 impl State {
-    fn open(path: &Path) -> Result<Self, AuditError> {
+    fn open(path: &Path, mode: u32) -> Result<Self, AuditError> {
         // Asked first: opening a pipe would wait for its reader.
         if let Ok(found) = fs::metadata(path) {
             let kind = found.file_type();
@@ -442,7 +466,7 @@ impl State {
                 return Err(AuditError::NotAFile(path.into()));
             }
         }
-        let open = |read| private().read(read).append(true).open(path);
+        let open = |read| create(mode).read(read).append(true).open(path);
         // Read as well, for its last line; a terminal or `/dev/full` may only be writable.
         let file = match open(true) {
             Err(_) if fs::metadata(path).is_ok_and(|m| !m.is_file()) => open(false),
@@ -479,10 +503,9 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Opens for the owner only.
-fn private() -> OpenOptions {
+fn create(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.create(true).mode(0o600);
+    options.create(true).mode(mode);
     options
 }
 

@@ -4,6 +4,7 @@
 //! without its message, which might quote the input.
 
 mod analyze;
+mod audit;
 mod guard;
 mod panics;
 mod session;
@@ -75,6 +76,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<guard::Inspection>()?;
     module.add_class::<guard::Finding>()?;
     module.add_class::<session::Session>()?;
+    module.add_class::<audit::AuditLog>()?;
+    module.add_function(wrap_pyfunction!(audit::verify_log, module)?)?;
     module.add_function(wrap_pyfunction!(builtin_packs, module)?)?;
     module.add_function(wrap_pyfunction!(builtin_profiles, module)?)?;
     module.add_function(wrap_pyfunction!(policy_codes, module)?)?;

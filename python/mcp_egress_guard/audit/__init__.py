@@ -1,0 +1,1 @@
+"""The audit trail: writing it, reading it, checking it, handing it on."""
