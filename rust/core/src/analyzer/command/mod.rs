@@ -28,6 +28,19 @@ use crate::{
 use shell::Shell;
 use value::Value;
 
+pub(super) use place::CLASSES;
+pub(super) use value::{HOLE, glob};
+
+/// The classes of a path with holes, as bits of [`CLASSES`].
+pub(super) fn class_bits(path: &str, glob: bool, temporary: bool) -> u32 {
+    let value = Value {
+        text: path.to_owned(),
+        glob,
+        from: if temporary { value::from::TEMPORARY } else { 0 },
+    };
+    place::classes(&value, None)
+}
+
 /// The compiled command detectors.
 #[derive(Debug, Default)]
 pub struct CommandAnalyzer {

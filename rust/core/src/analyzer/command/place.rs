@@ -6,7 +6,7 @@ use super::value::{HOLE, Value};
 pub(super) const HOME: &str = "/home/user";
 
 /// Kinds of places, by the names that detectors use.
-pub(super) const CLASSES: [&str; 19] = [
+pub(in super::super) const CLASSES: [&str; 19] = [
     "root",
     "home",
     "system",

@@ -1,7 +1,7 @@
 //! What is known of a word or a stream: its text with holes, and where it comes from.
 
 /// Stands in a text for what cannot be known.
-pub(super) const HOLE: char = '\u{fffc}';
+pub(in super::super) const HOLE: char = '\u{fffc}';
 /// Longest text that is tracked; beyond it a value is a hole.
 const MAX_TEXT: usize = 64 << 10;
 
@@ -97,7 +97,7 @@ impl Value {
 
 /// Whether `pattern` with `*`, `?` and `[…]` matches all of `text`: linear memory, no backtracking
 /// beyond the last star.
-pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(in super::super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0_usize, 0_usize);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
