@@ -150,12 +150,7 @@ class PolicyEngine:
         Raises:
             ValueError: a rule that does not compile; the old rules stay.
         """
-        plain = [
-            rule
-            if isinstance(rule, Mapping)
-            else rule.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-            for rule in rules
-        ]
+        plain = [rule if isinstance(rule, Mapping) else rule.for_engine() for rule in rules]
         self._guard = compile_guard(plain, self.settings)
         self._plain = plain
         self._models = {}

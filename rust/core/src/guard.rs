@@ -14,6 +14,7 @@ use crate::{
     policy::{
         CallFacts, Direction, PolicyEngine,
         category::{Categories, Tool},
+        host::name_internal,
         syntax::{RuleSource, Strategy},
     },
     redact::{self, Redaction},
@@ -163,12 +164,12 @@ impl Guard {
     /// [`GuardError`], naming the entry that does not compile.
     pub fn new(catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
         let analyzers = Analyzers::new(catalog, &settings)?;
-        let policy = PolicyEngine::new(
-            settings.rules.clone(),
-            settings.default_decision,
-            &analyzers.catalog,
-        )
-        .map_err(GuardError::Rules)?;
+        let mut rules = settings.rules.clone();
+        for rule in &mut rules {
+            name_internal(rule, &settings.internal_domains);
+        }
+        let policy = PolicyEngine::new(rules, settings.default_decision, &analyzers.catalog)
+            .map_err(GuardError::Rules)?;
         Ok(Self {
             analyzers,
             policy,

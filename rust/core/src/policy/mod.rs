@@ -1,10 +1,19 @@
 //! Rules as data, and the decision they give. Stage 5 of 6.
 
+pub mod args;
 pub mod category;
 pub mod code;
 pub mod condition;
+pub mod content;
+pub mod engine;
+pub mod glob;
+pub mod host;
 pub mod syntax;
+#[cfg(test)]
+mod tests;
 pub mod words;
+
+pub use engine::{Explanation, PolicyEngine, RuleError};
 
 use crate::{
     analyzer::destination::Destination,
@@ -15,7 +24,6 @@ use crate::{
 };
 use category::Categories;
 use std::collections::BTreeMap;
-use syntax::RuleSource;
 
 /// The built-in packs as JSON: `[{"file": …, "text": …, "data": …}]`.
 pub const EMBEDDED_PACKS: &str = include_str!(concat!(env!("OUT_DIR"), "/packs.json"));
@@ -73,44 +81,10 @@ pub struct Outcome {
     pub simulated: Option<(Decision, usize)>,
 }
 
-/// A compiled rule set.
-#[derive(Debug)]
-pub struct PolicyEngine {
-    rules: Vec<RuleSource>,
-    default_decision: Decision,
-}
-
-impl PolicyEngine {
-    /// Compiles rules.
-    ///
-    /// # Errors
-    /// One message for each rule that cannot be compiled, naming the rule and the field.
-    pub fn new(
-        rules: Vec<RuleSource>,
-        default_decision: Decision,
-        _catalog: &Catalog,
-    ) -> Result<Self, Vec<String>> {
-        Ok(Self {
-            rules,
-            default_decision,
-        })
-    }
-
-    /// The rules, in load order.
+impl CallFacts<'_> {
+    /// Whether a tool would run.
     #[must_use]
-    pub fn rules(&self) -> &[RuleSource] {
-        &self.rules
-    }
-
-    /// Decides one frame.
-    #[must_use]
-    pub fn decide(&self, _facts: &CallFacts<'_>) -> Outcome {
-        Outcome {
-            decision: self.default_decision,
-            primary: None,
-            matched: Vec::new(),
-            redactions: Vec::new(),
-            simulated: None,
-        }
+    pub fn is_tool_call(&self) -> bool {
+        self.method == "tools/call"
     }
 }

@@ -76,10 +76,20 @@ pub struct RuleSource {
     /// For REDACT.
     #[serde(default)]
     pub masking: Option<Strategy>,
+    /// The rule does not match where this holds.
+    #[serde(default)]
+    pub unless: Option<Conditions>,
+    /// For SIMULATE: the decision that is tried out.
+    #[serde(default = "deny")]
+    pub simulates: Decision,
 }
 
 const fn default_priority() -> i64 {
     100
+}
+
+const fn deny() -> Decision {
+    Decision::Deny
 }
 
 const fn yes() -> bool {
@@ -90,28 +100,107 @@ fn default_code() -> String {
     "EGRESS_DENY_POLICY_MATCH".into()
 }
 
+/// Which way a message travels that a rule is about.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Client to server.
+    Request,
+    /// Server to client.
+    Response,
+    /// Both.
+    Any,
+}
+
 /// The conditions of one rule: fields are ANDed, values in a list ORed; empty means no condition.
-#[derive(Clone, Debug, Default, Deserialize)]
+///
+/// The five that speak of findings (`secret_types`, `finding_types`, `finding_tags`,
+/// `finding_ids`, `min_risk_score`) must hold for one and the same finding.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
-    /// Globs over the tool's name.
+    /// Globs over the tool's name, `!` takes away.
     pub tool_name_patterns: Vec<String>,
     /// See `category.rs`.
     pub tool_categories: Vec<String>,
     /// Dotted paths or RFC 9535 JSONPath.
     pub arg_path_patterns: Vec<String>,
-    /// Globs over hosts, `!` negates.
+    /// Patterns over hosts, `!` negates. See `host.rs`.
     pub destination_domains: Vec<String>,
     /// Finding types of text detectors.
     pub secret_types: Vec<String>,
     /// Finding types of any detector.
     pub finding_types: Vec<String>,
+    /// Tags of the detectors.
+    pub finding_tags: Vec<String>,
+    /// Globs over detector ids, `!` takes away.
+    pub finding_ids: Vec<String>,
     /// Linear-time regexes over each leaf.
     pub content_patterns: Vec<String>,
     /// Exact values.
     pub labels: BTreeMap<String, String>,
-    /// Exact names.
+    /// Globs over the environment's name, `!` takes away.
     pub environments: Vec<String>,
-    /// Highest finding's risk is at least this.
+    /// The finding's risk is at least this.
     pub min_risk_score: Option<f32>,
+    /// Globs over the JSON-RPC method.
+    pub methods: Vec<String>,
+    /// A rule without it is about requests.
+    pub direction: Option<Way>,
+    /// One of these holds.
+    pub any: Vec<Conditions>,
+    /// Each of these holds.
+    pub all: Vec<Conditions>,
+    /// This does not hold.
+    pub not: Option<Box<Conditions>>,
+}
+
+/// A pack, as the build script embeds it and Python hands it over.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pack {
+    /// File family; the default of its rules' `pack`.
+    #[serde(default)]
+    pub pack: String,
+    /// Of the pack.
+    #[serde(default)]
+    pub version: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// The rules.
+    pub rules: Vec<PackedRule>,
+}
+
+/// A rule in its pack, with what the engine does not need.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PackedRule {
+    /// The rule itself.
+    #[serde(flatten)]
+    pub rule: RuleSource,
+    /// Its own tests.
+    #[serde(default)]
+    pub tests: Vec<RuleTest>,
+}
+
+/// One call and the decision that all built-in rules together must give.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTest {
+    /// The tool.
+    pub tool_name: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Value,
+    /// What the rules decide.
+    pub expected_decision: Decision,
+    /// Of the call.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Of the session.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The rule that decides, if not the one that carries the test.
+    #[serde(default)]
+    pub rule: Option<String>,
 }

@@ -1,0 +1,409 @@
+"""Rules and detectors out of YAML files. One mistake in one file loads nothing at all.
+
+`load_rules` is the one place that says which rules are in force: for evaluation and for lists.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcp_egress_guard import core
+from mcp_egress_guard.errors import PolicyError, Problem
+from mcp_egress_guard.shape import Path_, YamlFile, closest, plain
+
+from .models import PolicyPack, PolicyRule
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.config import GatewayConfig
+
+__all__ = [
+    "LoadedRules",
+    "PackFile",
+    "PolicySet",
+    "find_files",
+    "load_path",
+    "load_rules",
+    "read_files",
+]
+
+SUFFIXES = (".yaml", ".yml")
+MOST_FILES = 10_000
+DETECTOR_KEYS = frozenset({"detectors"})
+
+
+@dataclass
+class PackFile:
+    """One file: rules, detectors, or what is wrong with it."""
+
+    path: Path
+    name: str
+    source: YamlFile
+    pack: PolicyPack | None = None
+    detectors: list[dict[str, Any]] = field(default_factory=list)
+    digest: str = ""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong."""
+        return self.source.problems
+
+    @property
+    def errors(self) -> list[Problem]:
+        """What keeps the file from being used."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def rules(self) -> list[PolicyRule]:
+        """The rules."""
+        return self.pack.rules if self.pack else []
+
+    def at(self, index: int, *rest: str | int) -> Path_:
+        """The path of a rule, or of a field of it."""
+        return ("rules", index, *rest)
+
+
+@dataclass
+class PolicySet:
+    """All files of some paths."""
+
+    files: list[PackFile]
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def all_problems(self) -> list[Problem]:
+        """Of the paths and of all files."""
+        return self.problems + [problem for file in self.files for problem in file.problems]
+
+    @property
+    def errors(self) -> list[Problem]:
+        """What keeps the rules from being used."""
+        return [problem for problem in self.all_problems if problem.severity == "error"]
+
+    @property
+    def rules(self) -> list[PolicyRule]:
+        """The rules, in load order."""
+        return [rule for file in self.files for rule in file.rules]
+
+    @property
+    def detectors(self) -> list[dict[str, Any]]:
+        """The user's detectors as the engine takes them."""
+        return [
+            {"file": file.name, "data": {"detectors": file.detectors}}
+            for file in self.files
+            if file.detectors
+        ]
+
+
+@dataclass(frozen=True)
+class LoadedRules:
+    """The rules that are in force, and where they come from."""
+
+    rules: list[PolicyRule]
+    source: Literal["files", "store", "builtin"]
+    detectors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def policy_hash(self) -> str:
+        """16 hex digits over everything that decides."""
+        content = {
+            "rules": [rule.for_engine() for rule in self.rules],
+            "detectors": self.detectors,
+        }
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+    @property
+    def next_expiry(self) -> datetime.date | None:
+        """The last day of the rule that expires first."""
+        dates = [rule.expires for rule in self.rules if rule.expires]
+        return min(dates, default=None)
+
+    def for_engine(self) -> list[dict[str, Any]]:
+        """The rules as the engine takes them."""
+        return [rule.for_engine() for rule in self.rules]
+
+    def engine_settings(self, config: GatewayConfig | None = None) -> dict[str, Any]:
+        """The settings of the engine with the user's detectors."""
+        settings: dict[str, Any] = config.engine_settings() if config else {}
+        if self.detectors:
+            settings["detectors"] = self.detectors
+        return settings
+
+
+def find_files(path: Path) -> list[Path]:
+    """The YAML files of a folder and its subfolders, or the file itself; hidden ones are left out.
+
+    Raises:
+        PolicyError: no such path, it cannot be read, or there are too many files.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise PolicyError("no such file or folder", file=path, hint="egress-guard init makes one")
+    found: list[Path] = []
+    folders = [path]
+    try:
+        while folders:
+            for entry in sorted(folders.pop().iterdir()):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    folders.append(entry)
+                elif entry.suffix.lower() in SUFFIXES and entry.is_file():
+                    found.append(entry)
+                    if len(found) > MOST_FILES:
+                        raise PolicyError(f"holds more than {MOST_FILES} YAML files", file=path)
+    except OSError as error:
+        where = error.filename or path
+        raise PolicyError(f"cannot be read: {error.strerror}", file=where) from None
+    return sorted(found)
+
+
+def read_file(path: Path, name: str = "") -> PackFile:
+    """Reads one file; what is wrong is in its `problems`."""
+    source = YamlFile.read(path, name)
+    file = PackFile(path, source.file, source)
+    keys = _top_keys(source)
+    if "detectors" in keys and "rules" not in keys:
+        _read_detectors(file)
+    else:
+        file.pack = source.record(PolicyPack)
+        if file.pack:
+            for rule in file.pack.rules:
+                rule.pack = rule.pack or file.pack.pack or path.stem
+                rule.version = rule.version or file.pack.version
+            _check_pack(file)
+    return file
+
+
+def _top_keys(source: YamlFile) -> set[str]:
+    if source.root is None or source.root.id != "mapping":
+        return set()
+    return {key.value for key, _ in source.root.value if key.id == "scalar"}
+
+
+def _read_detectors(file: PackFile) -> None:
+    source = file.source
+    data = source.bind(source.root, dict[str, Any], ())
+    for key in data:
+        if key not in DETECTOR_KEYS:
+            source.add((key,), f'unknown key "{key}"', closest(key, DETECTOR_KEYS))
+    entries = data.get("detectors")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        source.add(("detectors",), "must be a list of detectors")
+        return
+    file.detectors = plain(entries)
+    for message in core.check_rules([], {"detectors": [_detector_file(file)]}):
+        path = _detector_path(file.detectors, message)
+        source.add(path, message.removeprefix(f"{file.name}: "))
+
+
+def _detector_file(file: PackFile) -> dict[str, Any]:
+    return {"file": file.name, "data": {"detectors": file.detectors}}
+
+
+def _detector_path(entries: Sequence[dict[str, Any]], message: str) -> Path_:
+    found = re.search(r'detector "([^"]*)"', message)
+    for index, entry in enumerate(entries):
+        if found and entry.get("id") == found[1]:
+            return ("detectors", index)
+    return ("detectors",)
+
+
+def _check_pack(file: PackFile) -> None:
+    if not file.rules:
+        file.source.add(("rules",), "holds no rules", "leave the file out, or add a rule")
+    _check_names(file)
+
+
+def _check_names(file: PackFile) -> None:
+    """Names that the engine would take and never find: they make a rule that does nothing."""
+    codes = {code for code, _, _ in core.policy_codes()}
+    for index, rule in enumerate(file.rules):
+        if rule.policy_code not in codes:
+            file.source.add(
+                file.at(index, "policy_code"),
+                f'unknown policy code "{rule.policy_code}"',
+                closest(rule.policy_code, codes) or "see `egress-guard policy codes`",
+            )
+
+
+RULE_ERROR = re.compile(r'rule "((?:[^"\\]|\\.)*)": ([\w.\[\]]*): (.*)', re.DOTALL)
+
+
+def _check_together(policies: PolicySet) -> None:
+    """What only the engine can say, and what two files have in common."""
+    if policies.errors:
+        return
+    first: dict[str, tuple[PackFile, int]] = {}
+    for file in policies.files:
+        for index, rule in enumerate(file.rules):
+            if rule.id in first:
+                other, at = first[rule.id]
+                line = other.source.marks.get(other.at(at), (0, 0))[0]
+                where = f"line {line}" if other is file else f"{other.name}:{line}"
+                file.source.add(
+                    file.at(index, "id"), f'rule "{rule.id}" is already defined in {where}'
+                )
+            else:
+                first[rule.id] = (file, index)
+    if policies.errors:
+        return
+    plain_rules = [rule.for_engine() for rule in policies.rules]
+    for message in core.check_rules(plain_rules, {"detectors": policies.detectors}):
+        found = RULE_ERROR.fullmatch(message)
+        if found and (place := first.get(found[1])):
+            file, index = place
+            path = file.at(index, *_steps(found[2]))
+            file.source.add(path, f'rule "{found[1]}": {found[3]}')
+        else:
+            policies.problems.append(Problem(message))
+    _check_findings(policies, first)
+
+
+def _steps(text: str) -> tuple[str | int, ...]:
+    parts = re.findall(r"\w+", text)
+    return tuple(int(part) if part.isdigit() else part for part in parts)
+
+
+def _check_findings(policies: PolicySet, where: dict[str, tuple[PackFile, int]]) -> None:
+    """Finding types, tags and secret types that no detector has."""
+    rows = core.detectors()
+    own = [entry for file in policies.detectors for entry in file["data"]["detectors"]]
+    known = {
+        "secret_types": {row[2] for row in rows if row[1] == "text_dlp"}
+        | {entry["finding_type"] for entry in own if entry["kind"] == "text"},
+        "finding_types": {row[2] for row in rows} | {entry["finding_type"] for entry in own},
+        "finding_tags": {tag for row in rows for tag in row[6]}
+        | {tag for entry in own for tag in entry.get("tags", ())},
+    }
+    nouns = {
+        "secret_types": "secret type",
+        "finding_types": "finding type",
+        "finding_tags": "finding tag",
+    }
+    for file, index in where.values():
+        rule = file.rules[index]
+        for at, condition in groups_of(rule):
+            for name, names in known.items():
+                for position, value in enumerate(getattr(condition, name)):
+                    if value not in names:
+                        path = file.at(index, *at, name, position)
+                        message = f'rule "{rule.id}": unknown {nouns[name]} "{value}"'
+                        file.source.add(path, message, closest(value, names))
+
+
+def groups_of(rule: PolicyRule) -> Iterable[tuple[tuple[str | int, ...], Any]]:
+    """All condition groups of a rule, with their path from the rule."""
+    stack: list[tuple[tuple[str | int, ...], Any]] = [(("conditions",), rule.conditions)]
+    if rule.unless:
+        stack.append((("unless",), rule.unless))
+    while stack:
+        at, group = stack.pop()
+        yield at, group
+        for name in ("any", "all"):
+            stack.extend(((*at, name, i), g) for i, g in enumerate(getattr(group, name)))
+        if group.not_:
+            stack.append(((*at, "not"), group.not_))
+
+
+def read_files(paths: Iterable[Path]) -> PolicySet:
+    """Reads all files of some paths, with everything that is wrong in them."""
+    policies = PolicySet([])
+    seen: set[Path] = set()
+    for path in paths:
+        try:
+            found = find_files(path)
+        except PolicyError as error:
+            policies.problems.extend(error.problems)
+            continue
+        for file in found:
+            real = file.resolve()
+            if real not in seen:
+                seen.add(real)
+                policies.files.append(read_file(file))
+    _check_together(policies)
+    return policies
+
+
+def load_path(path: Path) -> PolicySet:
+    """The rules of a file or folder.
+
+    Raises:
+        PolicyError: something is wrong in one of the files; with all problems.
+    """
+    return _strict(read_files([path]))
+
+
+def _strict(policies: PolicySet) -> PolicySet:
+    if errors := policies.errors:
+        raise PolicyError(problems=errors)
+    return policies
+
+
+def load_rules(
+    config: GatewayConfig, *, db_path: Path | None = None, today: datetime.date | None = None
+) -> LoadedRules:
+    """The rules in force: those of the files of `policy_paths`, else of the store, else built in.
+
+    With `db_path`, those of that store. Rules that have expired are left out, with a warning.
+
+    Raises:
+        PolicyError: a file or the store cannot be used; with all problems.
+    """
+    if db_path is not None:
+        return _fresh(_stored(db_path), today)
+    paths = config.policy_files
+    if paths:
+        policies = _strict(read_files(paths))
+        if policies.rules or policies.detectors:
+            rules = policies.rules or builtin()
+            loaded = LoadedRules(
+                rules,
+                "files" if policies.rules else "builtin",
+                policies.detectors,
+                [p for p in policies.all_problems if p.severity == "warning"],
+                [file.path for file in policies.files],
+            )
+            return _fresh(loaded, today)
+    if config.db_file.is_file():
+        loaded = _stored(config.db_file)
+        if loaded.rules:
+            return _fresh(loaded, today)
+    return LoadedRules(builtin(), "builtin")
+
+
+def builtin() -> list[PolicyRule]:
+    """The built-in rules."""
+    return [PolicyRule.model_validate(rule) for rule in core.builtin_rules()]
+
+
+def _stored(path: Path) -> LoadedRules:
+    from .store import RuleStore  # noqa: PLC0415  (start-up: SQLAlchemy)
+
+    with RuleStore(path, create=False) as store:
+        return LoadedRules(store.rules(), "store")
+
+
+def _fresh(loaded: LoadedRules, today: datetime.date | None) -> LoadedRules:
+    today = today or datetime.datetime.now(datetime.UTC).date()
+    over = [rule for rule in loaded.rules if rule.is_over(today)]
+    if not over:
+        return loaded
+    warnings = [
+        Problem(f'rule "{rule.id}" has expired on {rule.expires}', severity="warning")
+        for rule in over
+    ]
+    rules = [rule for rule in loaded.rules if rule not in over]
+    return LoadedRules(
+        rules, loaded.source, loaded.detectors, loaded.warnings + warnings, loaded.files
+    )

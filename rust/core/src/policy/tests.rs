@@ -1,0 +1,379 @@
+//! Tests of the algebra and of each condition, over findings that are made up.
+
+use super::{
+    CallFacts, Direction, Outcome, PolicyEngine,
+    category::{Categories, Category},
+    syntax::{RuleSource, Strategy},
+};
+use crate::{
+    analyzer::destination::Destination, decision::Decision, detector::Catalog, finding::Finding,
+    limits::Limits, span::Span, walk::Document,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"db_query",
+    "arguments":{"sql":"DELETE  FROM users","config":{"host":"db.prod"}}}}"#;
+
+fn catalog() -> Catalog {
+    let text = |id: &str, kind: &str, finding_type: &str, risk: f64, tags: &[&str]| {
+        json!({"id": id, "name": id, "description": "d", "kind": kind, "finding_type": finding_type,
+            "risk_score": risk, "tags": tags, "examples": ["a", "b"], "negative_examples": ["c", "d"]})
+    };
+    let mut catalog = Catalog::default();
+    let data = json!([{"file": "t.yaml", "data": {"detectors": [
+        text("text.aws.key", "text", "aws_access_key", 0.95, &[]),
+        text("text.generic.key", "text", "generic_api_key", 0.7, &[]),
+        text("command.rm", "command", "rm_rf", 0.95, &["deny"]),
+        text("text.internal", "text", "internal_url", 0.3, &[]),
+    ]}}]);
+    catalog.extend_json(&data.to_string()).unwrap();
+    catalog
+}
+
+/// One message, with what the analyzers would have found.
+#[derive(Default)]
+struct Case {
+    frame: &'static str,
+    findings: Vec<(u32, f32)>,
+    hosts: Vec<&'static str>,
+    environment: &'static str,
+    labels: Vec<(&'static str, &'static str)>,
+    response: bool,
+    default: Option<Decision>,
+}
+
+fn rule(id: &str, priority: i64, decision: &str, conditions: &Value) -> Value {
+    json!({"id": id, "priority": priority, "decision": decision, "conditions": conditions})
+}
+
+impl Case {
+    fn decide(&self, rules: &[Value]) -> Outcome {
+        let sources: Vec<RuleSource> = rules
+            .iter()
+            .map(|r| serde_json::from_value(r.clone()).unwrap())
+            .collect();
+        let catalog = catalog();
+        let default = self.default.unwrap_or(Decision::Allow);
+        let engine = PolicyEngine::new(sources, default, &catalog).unwrap();
+        let frame = if self.frame.is_empty() {
+            CALL
+        } else {
+            self.frame
+        };
+        let document = Document::parse(frame.as_bytes(), &Limits::default()).unwrap();
+        let params = document.member(0, "params");
+        let member = |name| params.and_then(|node| document.member(node, name));
+        let method = document
+            .member(0, "method")
+            .and_then(|node| document.str(node));
+        let findings: Vec<Finding> = self
+            .findings
+            .iter()
+            .map(|&(detector, risk)| Finding {
+                detector,
+                leaf: 0,
+                span: Span::new(0, 1),
+                text_span: Span::new(0, 1),
+                pointer: "".into(),
+                risk,
+                encoded: false,
+                preview: "".into(),
+                detail: None,
+            })
+            .collect();
+        let destinations: Vec<Destination> = self
+            .hosts
+            .iter()
+            .map(|host| Destination {
+                host: (*host).into(),
+                scheme: "https".into(),
+                port: None,
+                path: String::new(),
+                sends: true,
+                span: Span::new(0, 0),
+            })
+            .collect();
+        let labels: BTreeMap<String, String> = self
+            .labels
+            .iter()
+            .map(|&(k, v)| (k.into(), v.into()))
+            .collect();
+        let mut categories = Categories::default();
+        categories.add(Category::Database);
+        let outcome = engine.decide(&CallFacts {
+            document: &document,
+            method: method.unwrap_or_default(),
+            tool_name: member("name")
+                .and_then(|node| document.str(node))
+                .unwrap_or_default(),
+            categories,
+            arguments: member("arguments"),
+            findings: &findings,
+            catalog: &catalog,
+            destinations: &destinations,
+            environment: self.environment,
+            labels: &labels,
+            direction: if self.response {
+                Direction::Response
+            } else {
+                Direction::Request
+            },
+        });
+        outcome
+    }
+
+    fn matches(&self, conditions: Value) -> bool {
+        self.decide(&[rule("r", 1, "DENY", &conditions)])
+            .primary
+            .is_some()
+    }
+}
+
+fn found(findings: &[(u32, f32)]) -> Case {
+    Case {
+        findings: findings.to_vec(),
+        ..Case::default()
+    }
+}
+
+#[test]
+fn the_better_priority_decides_and_then_the_stricter() {
+    let any = json!({"tool_name_patterns": ["*"]});
+    let decide = |rules: &[(i64, &str)]| {
+        let rules: Vec<Value> = (0..)
+            .zip(rules)
+            .map(|(i, (priority, decision))| rule(&format!("r{i}"), *priority, decision, &any))
+            .collect();
+        Case::default().decide(&rules).decision
+    };
+    assert_eq!(
+        decide(&[(5, "ALLOW"), (5, "REDACT"), (5, "ESCALATE"), (5, "DENY")]),
+        Decision::Deny
+    );
+    assert_eq!(
+        decide(&[(5, "ALLOW"), (5, "REDACT"), (5, "ESCALATE")]),
+        Decision::Escalate
+    );
+    assert_eq!(decide(&[(5, "ALLOW"), (5, "REDACT")]), Decision::Redact);
+    assert_eq!(decide(&[(10, "DENY"), (5, "ALLOW")]), Decision::Allow);
+    assert_eq!(
+        decide(&[(5, "DENY"), (5, "ALLOW")]),
+        decide(&[(5, "ALLOW"), (5, "DENY")])
+    );
+    assert_eq!(decide(&[]), Decision::Allow);
+}
+
+#[test]
+fn a_simulated_rule_is_recorded_and_switches_nothing_off() {
+    let any = json!({"tool_name_patterns": ["*"]});
+    let simulate = rule("s", 1, "SIMULATE", &any);
+    let outcome = Case::default().decide(&[simulate.clone(), rule("d", 9, "DENY", &any)]);
+    assert_eq!(
+        (outcome.decision, outcome.primary),
+        (Decision::Deny, Some(1))
+    );
+    assert_eq!(
+        (outcome.simulated, outcome.matched),
+        (Some((Decision::Deny, 0)), vec![0, 1])
+    );
+
+    let alone = Case::default().decide(std::slice::from_ref(&simulate));
+    assert_eq!(
+        (alone.decision, alone.primary),
+        (Decision::Simulate, Some(0))
+    );
+
+    let strict = Case {
+        default: Some(Decision::Deny),
+        ..Case::default()
+    };
+    let outcome = strict.decide(&[simulate]);
+    assert_eq!((outcome.decision, outcome.primary), (Decision::Deny, None));
+}
+
+#[test]
+fn redaction_covers_every_finding_of_every_redact_rule() {
+    let mut tokenized = rule(
+        "a",
+        50,
+        "REDACT",
+        &json!({"secret_types": ["generic_api_key"]}),
+    );
+    tokenized["masking"] = json!("tokenized");
+    let internal = rule(
+        "b",
+        60,
+        "REDACT",
+        &json!({"any": [{"secret_types": ["internal_url"]},
+        {"environments": ["x"], "secret_types": ["aws_access_key"]}]}),
+    );
+    let case = found(&[(1, 0.7), (0, 0.5), (1, 0.7), (3, 0.3)]);
+    let outcome = case.decide(&[internal, tokenized.clone()]);
+    assert_eq!(
+        outcome.redactions,
+        [
+            (0, Strategy::Tokenized),
+            (2, Strategy::Tokenized),
+            (3, Strategy::PartialMask)
+        ]
+    );
+    let denied = case.decide(&[
+        tokenized,
+        rule("d", 1, "DENY", &json!({"min_risk_score": 0.5})),
+    ]);
+    assert_eq!(
+        (denied.decision, denied.redactions),
+        (Decision::Deny, vec![])
+    );
+    let by_tool = case.decide(&[rule(
+        "t",
+        1,
+        "REDACT",
+        &json!({"tool_name_patterns": ["db_*"]}),
+    )]);
+    assert_eq!(by_tool.redactions.len(), 4);
+}
+
+#[test]
+fn tool_conditions() {
+    let case = Case::default();
+    assert!(case.matches(json!({"tool_name_patterns": ["db_*"]})));
+    assert!(case.matches(json!({"tool_name_patterns": ["DB_QUERY"]})));
+    assert!(!case.matches(json!({"tool_name_patterns": ["db_*", "!db_query"]})));
+    assert!(case.matches(json!({"tool_categories": ["shell", "database"]})));
+    assert!(!case.matches(json!({"tool_categories": ["shell"]})));
+    assert!(case.matches(json!({"arg_path_patterns": ["config.host=*prod"]})));
+    assert!(!case.matches(json!({"arg_path_patterns": ["config.port"]})));
+    assert!(case.matches(json!({"methods": ["tools/*"]})));
+    assert!(!case.matches(json!({"methods": ["prompts/get"]})));
+}
+
+#[test]
+fn content_is_searched_in_values_and_keys_of_the_arguments() {
+    let case = Case::default();
+    assert!(case.matches(json!({"content_patterns": ["nothing", r"DELETE\s+FROM"]})));
+    assert!(case.matches(json!({"content_patterns": ["^config$"]})));
+    assert!(!case.matches(json!({"content_patterns": ["db_query"]})));
+}
+
+#[test]
+fn finding_conditions_hold_for_one_and_the_same_finding() {
+    let case = found(&[(1, 0.7), (2, 0.95)]);
+    assert!(case.matches(json!({"secret_types": ["generic_api_key"]})));
+    assert!(!case.matches(json!({"secret_types": ["rm_rf"]})));
+    assert!(case.matches(json!({"finding_types": ["rm_rf"]})));
+    assert!(case.matches(json!({"finding_tags": ["deny"]})));
+    assert!(case.matches(json!({"finding_ids": ["command.*"], "min_risk_score": 0.95})));
+    assert!(!case.matches(json!({"finding_ids": ["text.*"], "min_risk_score": 0.8})));
+    assert!(!case.matches(json!({"finding_ids": ["text.*"], "finding_tags": ["deny"]})));
+    assert!(
+        case.matches(json!({"all": [{"finding_ids": ["text.*"]}, {"finding_tags": ["deny"]}]}))
+    );
+    assert!(case.matches(json!({"min_risk_score": 0.9})));
+    assert!(!found(&[(1, 0.7)]).matches(json!({"min_risk_score": 0.9})));
+    assert!(!found(&[]).matches(json!({"min_risk_score": 0.0})));
+}
+
+#[test]
+fn destinations_environments_and_labels() {
+    let case = Case {
+        hosts: vec!["www.pastebin.com"],
+        environment: "Production",
+        labels: vec![("team", "security")],
+        ..Case::default()
+    };
+    assert!(case.matches(json!({"destination_domains": ["*pastebin.com"]})));
+    assert!(case.matches(json!({"destination_domains": ["!*.internal.company.com"]})));
+    assert!(!Case::default().matches(json!({"destination_domains": ["!*.internal.company.com"]})));
+    assert!(case.matches(json!({"environments": ["production"]})));
+    assert!(!case.matches(json!({"environments": ["!prod*"]})));
+    assert!(case.matches(json!({"labels": {"team": "security"}})));
+    assert!(!case.matches(json!({"labels": {"team": "security", "x": "y"}})));
+    let both = json!({"tool_categories": ["database"], "environments": ["staging"]});
+    assert!(!case.matches(both));
+}
+
+#[test]
+fn groups_and_exceptions() {
+    let case = found(&[(0, 0.95)]);
+    assert!(
+        case.matches(json!({"any": [{"environments": ["x"]}, {"tool_categories": ["database"]}]}))
+    );
+    assert!(!case.matches(json!({"not": {"tool_categories": ["database"]}})));
+    assert!(case.matches(json!({"not": {"not": {"tool_categories": ["database"]}}})));
+    let mut rule = rule("r", 1, "DENY", &json!({"min_risk_score": 0.9}));
+    rule["unless"] = json!({"tool_name_patterns": ["db_*"]});
+    assert_eq!(case.decide(&[rule]).decision, Decision::Allow);
+}
+
+#[test]
+fn rules_without_content_are_about_tool_calls_alone() {
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"x":"secret"}}"#;
+    let case = Case {
+        frame: initialize,
+        findings: vec![(0, 0.95)],
+        environment: "production",
+        default: Some(Decision::Deny),
+        ..Case::default()
+    };
+    assert!(!case.matches(json!({"environments": ["production"]})));
+    assert!(!case.matches(json!({})));
+    assert!(case.matches(json!({"secret_types": ["aws_access_key"]})));
+    assert!(case.matches(json!({"content_patterns": ["secret"]})));
+    assert!(case.matches(json!({"environments": ["production"], "methods": ["*"]})));
+    assert_eq!(case.decide(&[]).decision, Decision::Allow);
+}
+
+#[test]
+fn answers_are_for_rules_that_name_them() {
+    let case = Case {
+        frame: r#"{"jsonrpc":"2.0","id":1,"result":{"text":"x"}}"#,
+        findings: vec![(0, 0.95)],
+        response: true,
+        ..Case::default()
+    };
+    assert!(!case.matches(json!({"min_risk_score": 0.9})));
+    assert!(case.matches(json!({"min_risk_score": 0.9, "direction": "response"})));
+    assert!(case.matches(json!({"min_risk_score": 0.9, "direction": "any"})));
+    assert!(!found(&[(0, 0.95)]).matches(json!({"min_risk_score": 0.9, "direction": "response"})));
+}
+
+#[test]
+fn what_does_not_compile_is_named() {
+    let rules = json!([
+        {"id": "a", "decision": "DENY", "conditions": {"content_patterns": ["("], "min_risk_score": 5}},
+        {"id": "a", "decision": "DENY", "conditions": {"tool_categories": ["shel"]}},
+        {"id": "b", "decision": "DENY", "enabled": false, "conditions": {"any": [{"finding_ids": ["["]}, {}]}},
+    ]);
+    let sources: Vec<RuleSource> = serde_json::from_value(rules).unwrap();
+    let errors = PolicyEngine::compile(sources, Decision::Allow, &catalog()).unwrap_err();
+    let fields: Vec<(&str, &str)> = errors
+        .iter()
+        .map(|e| (e.rule.as_str(), e.field.as_str()))
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            ("a", "conditions.min_risk_score"),
+            ("a", "conditions.content_patterns"),
+            ("a", "id"),
+            ("a", "conditions.tool_categories"),
+            ("b", "conditions.any[0].finding_ids"),
+            ("b", "conditions.any[1]"),
+        ]
+    );
+    for bad in [
+        json!({"content_pattern": ["x"]}),
+        json!({"min_risk_score": "high"}),
+    ] {
+        assert!(serde_json::from_value::<RuleSource>(rule("r", 1, "DENY", &bad)).is_err());
+    }
+}
+
+#[test]
+fn disabled_rules_do_not_match() {
+    let mut off = rule("r", 1, "DENY", &json!({"tool_categories": ["database"]}));
+    off["enabled"] = json!(false);
+    assert_eq!(Case::default().decide(&[off]).matched, Vec::<usize>::new());
+}
