@@ -42,6 +42,25 @@ fn embed(folder: &Path, root: &Path, target: &Path) -> Result<(), Box<dyn Error>
         entry.insert("data".into(), data);
         entries.push(Value::Object(entry));
     }
+    if keep_text {
+        fs::write(target, serde_json::to_vec(&entries)?)?;
+        return Ok(());
+    }
+    let full = target.with_file_name("detectors_full.json");
+    fs::write(full, serde_json::to_vec(&entries)?)?;
+    // Examples are most of the catalogue, and reading them costs time at every start.
+    for entry in &mut entries {
+        let detectors = entry
+            .pointer_mut("/data/detectors")
+            .and_then(Value::as_array_mut);
+        for detector in detectors.into_iter().flatten() {
+            if let Some(fields) = detector.as_object_mut() {
+                for field in ["examples", "negative_examples", "references"] {
+                    fields.remove(field);
+                }
+            }
+        }
+    }
     fs::write(target, serde_json::to_vec(&entries)?)?;
     Ok(())
 }

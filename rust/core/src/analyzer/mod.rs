@@ -7,6 +7,7 @@
 pub mod code;
 pub mod command;
 pub mod destination;
+mod entropy;
 pub mod path;
 pub mod sql;
 pub mod text;

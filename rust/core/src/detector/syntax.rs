@@ -58,6 +58,19 @@ impl DetectorKind {
     }
 }
 
+/// How often a finding of a detector is what it says.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// A hint.
+    Low,
+    /// Mostly.
+    Medium,
+    /// Nearly always.
+    #[default]
+    High,
+}
+
 /// One detector: what it sees, how bad that is, and its own tests.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +87,9 @@ pub struct DetectorSource {
     pub finding_type: String,
     /// 0 to 1.
     pub risk_score: f32,
+    /// How sure a finding is; for people and reports.
+    #[serde(default)]
+    pub confidence: Confidence,
     /// What to do instead; reaches the agent in a denial.
     #[serde(default)]
     pub remediation: String,
@@ -131,6 +147,15 @@ impl Example {
         }
     }
 
+    /// Name of the argument, where it matters.
+    #[must_use]
+    pub fn argument(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Full { argument, .. } => argument.as_deref(),
+        }
+    }
+
     /// The part that the span must slice to, where the entry says so.
     #[must_use]
     pub fn secret(&self) -> Option<&str> {
@@ -164,6 +189,14 @@ impl DetectorSource {
         if self.description.trim().is_empty() {
             return Err("description is empty".into());
         }
+        Ok(())
+    }
+
+    /// Checks that the entry brings its own tests.
+    ///
+    /// # Errors
+    /// A message without the entry's id.
+    pub fn check_examples(&self) -> Result<(), String> {
         if self.kind != DetectorKind::Engine
             && (self.examples.len() < 2 || self.negative_examples.len() < 2)
         {

@@ -1,0 +1,606 @@
+//! Detectors that need more than a pattern: which literals call them, and what they see.
+
+use super::{
+    assign::{self, name_around},
+    bytes::{
+        at, before, contains_fold, free_left, is_blank, is_name, is_quote, is_token, is_word,
+        run_end, run_start, skip_blank, slice,
+    },
+    checksum,
+    gates::{is_secret, is_token_value, reads_as_words},
+    names::{self, NameClass},
+    quality::{entropy, is_placeholder, is_reference, mix},
+    scan::Scan,
+};
+use crate::span::Span;
+
+/// Detectors that are code, by the name that an entry gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Builtin {
+    AssignedPassword,
+    AssignedPassphrase,
+    AssignedSecret,
+    AssignedToken,
+    AssignedApiKey,
+    AssignedKey,
+    BearerHeader,
+    BasicHeader,
+    SessionCookie,
+    CommandCredentials,
+    PasswordHash,
+    PasswordFile,
+    DockerAuth,
+    UrlCredentials,
+    DatabaseUrl,
+    ConnectionString,
+    PrivateKey,
+    PgpPrivateKey,
+    Jwt,
+    InternalUrl,
+    OrgFingerprint,
+    HighEntropy,
+    PaymentCard,
+    Iban,
+}
+
+/// What a literal calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Name,
+    Bearer,
+    Basic,
+    Authorization,
+    Cookie,
+    Command,
+    Hash,
+    DockerAuth,
+    Url,
+    Pem,
+    Putty,
+    Jwt,
+    InternalHost,
+    Pgpass,
+}
+
+impl Builtin {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "assigned_password" => Self::AssignedPassword,
+            "assigned_passphrase" => Self::AssignedPassphrase,
+            "assigned_secret" => Self::AssignedSecret,
+            "assigned_token" => Self::AssignedToken,
+            "assigned_api_key" => Self::AssignedApiKey,
+            "assigned_key" => Self::AssignedKey,
+            "bearer_header" => Self::BearerHeader,
+            "basic_header" => Self::BasicHeader,
+            "session_cookie" => Self::SessionCookie,
+            "command_credentials" => Self::CommandCredentials,
+            "password_hash" => Self::PasswordHash,
+            "password_file" => Self::PasswordFile,
+            "docker_auth" => Self::DockerAuth,
+            "url_credentials" => Self::UrlCredentials,
+            "database_url" => Self::DatabaseUrl,
+            "connection_string" => Self::ConnectionString,
+            "private_key" => Self::PrivateKey,
+            "pgp_private_key" => Self::PgpPrivateKey,
+            "jwt" => Self::Jwt,
+            "internal_url" => Self::InternalUrl,
+            "org_fingerprint" => Self::OrgFingerprint,
+            "high_entropy" => Self::HighEntropy,
+            "payment_card" => Self::PaymentCard,
+            "iban" => Self::Iban,
+            _ => return None,
+        })
+    }
+
+    /// Which finding stays where several cover the same text: self-identifying formats (4), then a
+    /// provider's name nearby (3), then what only the surroundings tell.
+    pub(crate) const fn rank(self) -> u8 {
+        match self {
+            Self::PrivateKey | Self::PgpPrivateKey => 6,
+            Self::Jwt | Self::PasswordHash | Self::DockerAuth => 4,
+            Self::BearerHeader => 2,
+            Self::HighEntropy | Self::InternalUrl | Self::OrgFingerprint => 0,
+            Self::AssignedKey => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Literals that call code; letter case does not count where the flag says so.
+pub(crate) const TRIGGERS: &[(&str, bool, Call)] = &[
+    ("pass", true, Call::Name),
+    ("pwd=", true, Call::Name),
+    ("pwd:", true, Call::Name),
+    ("pwd\"", true, Call::Name),
+    ("pwd'", true, Call::Name),
+    ("pwd ", true, Call::Name),
+    ("pwd<", true, Call::Name),
+    ("pwd>", true, Call::Name),
+    ("secret", true, Call::Name),
+    ("token", true, Call::Name),
+    ("credential", true, Call::Name),
+    ("mnemonic", true, Call::Name),
+    ("key=", true, Call::Name),
+    ("key:", true, Call::Name),
+    ("key\"", true, Call::Name),
+    ("key'", true, Call::Name),
+    ("key`", true, Call::Name),
+    ("key ", true, Call::Name),
+    ("key]", true, Call::Name),
+    ("key<", true, Call::Name),
+    ("key>", true, Call::Name),
+    ("key\\", true, Call::Name),
+    ("key_", true, Call::Name),
+    ("keyid", true, Call::Name),
+    ("jwt", true, Call::Name),
+    ("bearer ", true, Call::Bearer),
+    ("basic ", true, Call::Basic),
+    ("authorization", true, Call::Authorization),
+    ("cookie", true, Call::Cookie),
+    ("curl ", false, Call::Command),
+    ("sshpass", false, Call::Command),
+    ("mysql", false, Call::Command),
+    ("redis-cli", false, Call::Command),
+    ("docker login", false, Call::Command),
+    ("wget ", false, Call::Command),
+    ("$apr1$", false, Call::Hash),
+    ("$2y$", false, Call::Hash),
+    ("$2a$", false, Call::Hash),
+    ("$2b$", false, Call::Hash),
+    ("$6$", false, Call::Hash),
+    ("$5$", false, Call::Hash),
+    ("$y$j", false, Call::Hash),
+    ("$argon2", false, Call::Hash),
+    ("{SHA}", false, Call::Hash),
+    ("{SSHA}", false, Call::Hash),
+    ("\"auth\"", false, Call::DockerAuth),
+    ("://", false, Call::Url),
+    (":5432:", false, Call::Pgpass),
+    (":*:*:", false, Call::Pgpass),
+    ("-----BEGIN ", false, Call::Pem),
+    ("PuTTY-User-Key-File-", false, Call::Putty),
+    ("eyJ", false, Call::Jwt),
+    (".internal", true, Call::InternalHost),
+    (".corp.", true, Call::InternalHost),
+    (".intranet", true, Call::InternalHost),
+];
+
+/// Runs the code that a literal at `hit` calls.
+pub(crate) fn call(call: Call, hit: usize, scan: &mut Scan<'_, '_>) {
+    match call {
+        Call::Name => name(hit, scan),
+        Call::Bearer => bearer(hit, scan),
+        Call::Basic => basic(hit, scan),
+        Call::Authorization => authorization(hit, scan),
+        Call::Cookie => cookie(hit, scan),
+        Call::Command => command(hit, scan),
+        Call::Hash => hash(hit, scan),
+        Call::DockerAuth => docker_auth(hit, scan),
+        Call::Url => super::url::url(hit, scan),
+        Call::Pem => super::pem::pem(hit, scan),
+        Call::Putty => super::pem::putty(hit, scan),
+        Call::Jwt => jwt(hit, scan),
+        Call::InternalHost => super::url::internal_host(hit, scan),
+        Call::Pgpass => pgpass(hit, scan),
+    }
+}
+
+pub(crate) const fn of_class(class: NameClass) -> Builtin {
+    match class {
+        NameClass::Password => Builtin::AssignedPassword,
+        NameClass::Passphrase => Builtin::AssignedPassphrase,
+        NameClass::Secret => Builtin::AssignedSecret,
+        NameClass::ApiKey => Builtin::AssignedApiKey,
+        NameClass::Token => Builtin::AssignedToken,
+        NameClass::WeakKey => Builtin::AssignedKey,
+    }
+}
+
+/// A telling word: the name around it, and the value that it is given.
+fn name(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    if hit < scan.named_until {
+        return;
+    }
+    let (mut start, end) = name_around(text, hit);
+    scan.named_until = end;
+    let Some(value) = assign::value_of(text, start, end) else {
+        return;
+    };
+    // "api key" with a blank, as people write it.
+    if start > 0
+        && is_blank(before(text, start))
+        && slice(text, start, end).eq_ignore_ascii_case(b"key")
+    {
+        start = run_start(text, start.saturating_sub(1), 16, |b| {
+            b.is_ascii_alphabetic()
+        });
+    }
+    let Some(class) = std::str::from_utf8(slice(text, start, end))
+        .ok()
+        .and_then(names::classify)
+    else {
+        return;
+    };
+    let value = if class == NameClass::Passphrase {
+        assign::phrase(text, value)
+    } else {
+        value
+    };
+    if !is_secret(class, text, &value) {
+        return;
+    }
+    let kind = if class == NameClass::Password && is_connection(text, start) {
+        Builtin::ConnectionString
+    } else {
+        of_class(class)
+    };
+    scan.found(kind, Span::new(value.start, value.end));
+}
+
+/// Whether the assignment at `start` is a part of a connection string.
+fn is_connection(text: &[u8], start: usize) -> bool {
+    if !matches!(before(text, start), b';' | b'?' | b'&') {
+        return false;
+    }
+    let from = start.saturating_sub(300);
+    let head = slice(text, from, start);
+    let line = head
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .and_then(|i| head.get(i..))
+        .unwrap_or(head);
+    [
+        &b"server="[..],
+        b"data source=",
+        b"host=",
+        b"driver=",
+        b"jdbc:",
+        b"database=",
+        b"uid=",
+        b"user id=",
+    ]
+    .iter()
+    .any(|w| contains_fold(line, w))
+}
+
+fn is_opaque(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'|' | b'!'
+        )
+}
+
+fn opaque_end(text: &[u8], start: usize) -> usize {
+    let mut end = run_end(text, start, 8192, is_opaque);
+    while end > start && matches!(before(text, end), b'.' | b'!' | b'|') {
+        end = end.saturating_sub(1);
+    }
+    end
+}
+
+fn bearer(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    if is_word(before(text, hit)) && !free_left(text, hit) {
+        return;
+    }
+    let start = skip_blank(text, hit.saturating_add(7));
+    let end = opaque_end(text, start);
+    let value = slice(text, start, end);
+    let announced = matches!(
+        before(
+            text,
+            run_start(text, hit, 4, |b| is_blank(b) || is_quote(b))
+        ),
+        b':' | b'=' | b','
+    );
+    if is_token_value(value, if announced { 10 } else { 16 }) {
+        scan.found(Builtin::BearerHeader, Span::new(start, end));
+    }
+}
+
+fn basic(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    if is_word(before(text, hit)) {
+        return;
+    }
+    let start = skip_blank(text, hit.saturating_add(6));
+    let end = run_end(text, start, 2048, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_')
+    });
+    if is_pair(slice(text, start, end)) {
+        scan.found(Builtin::BasicHeader, Span::new(start, end));
+    }
+}
+
+/// Base64 of `user:password`.
+fn is_pair(value: &[u8]) -> bool {
+    value.len() >= 8
+        && !is_placeholder(value)
+        && checksum::base64(value).is_some_and(|pair| {
+            let Some(i) = pair.iter().position(|&b| b == b':') else {
+                return false;
+            };
+            let password = pair.get(i.saturating_add(1)..).unwrap_or_default();
+            !pair.iter().any(|b| b.is_ascii_control())
+                && std::str::from_utf8(&pair).is_ok()
+                && !password.is_empty()
+                && !is_reference(password)
+        })
+}
+
+fn authorization(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let (start, end) = name_around(text, hit);
+    let Some(value) = assign::value_of(text, start, end) else {
+        return;
+    };
+    let mut from = value.start;
+    // The schemes that have a reader of their own.
+    let said = slice(text, from.saturating_sub(7), from);
+    if contains_fold(said, b"basic ") || contains_fold(said, b"bearer ") {
+        return;
+    }
+    let word = run_end(text, from, 12, |b| b.is_ascii_alphabetic());
+    if is_blank(at(text, word)) {
+        let scheme = slice(text, from, word);
+        if scheme.eq_ignore_ascii_case(b"basic") || scheme.eq_ignore_ascii_case(b"bearer") {
+            return;
+        }
+        from = skip_blank(text, word);
+    }
+    let end = opaque_end(text, from);
+    if is_token_value(slice(text, from, end), 16) && is_dense(slice(text, from, end)) {
+        scan.found(Builtin::BearerHeader, Span::new(from, end));
+    }
+}
+
+fn is_dense(value: &[u8]) -> bool {
+    let m = mix(value);
+    entropy(value) >= if m.hex { 2.9 } else { 3.2 } && m.digit > 0
+}
+
+fn cookie(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let (start, end) = name_around(text, hit);
+    if !slice(text, start, end)
+        .len()
+        .checked_sub(6)
+        .is_some_and(|n| n <= 4)
+    {
+        return;
+    }
+    let Some(value) = assign::value_of(text, start, end) else {
+        return;
+    };
+    cookies(value.start, scan);
+}
+
+/// Members of a cookie header from `start`.
+pub(crate) fn cookies(start: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let mut at_ = start;
+    for _ in 0..24 {
+        let name_end = run_end(text, at_, 80, |b| {
+            is_name(b) || matches!(b, b'%' | b'$' | b'*')
+        });
+        if at(text, name_end) != b'=' || name_end == at_ {
+            return;
+        }
+        let from = name_end.saturating_add(1);
+        let end = run_end(text, from, 4096, |b| {
+            !b.is_ascii_whitespace() && !is_quote(b) && !matches!(b, b';' | b',' | b'\\' | 0)
+        });
+        let name = slice(text, at_, name_end);
+        let telling = [
+            &b"sess"[..],
+            b"sid",
+            b"auth",
+            b"token",
+            b"jwt",
+            b"login",
+            b"remember",
+            b"identity",
+            b"ticket",
+        ]
+        .iter()
+        .any(|w| contains_fold(name, w))
+            && !contains_fold(name, b"csrf")
+            && !contains_fold(name, b"xsrf");
+        let value = slice(text, from, end);
+        if telling && is_token_value(value, 16) && is_dense(value) {
+            scan.found(Builtin::SessionCookie, Span::new(from, end));
+        }
+        if at(text, end) != b';' {
+            return;
+        }
+        at_ = skip_blank(text, end.saturating_add(1));
+    }
+}
+
+/// `curl -u user:password`, `sshpass -p password`, `mysql -ppassword`.
+fn command(hit: usize, scan: &mut Scan<'_, '_>) {
+    const FLAGS: &[(&str, &[&str], bool)] = &[
+        ("curl", &["-u", "--user", "--proxy-user", "-U"], true),
+        ("sshpass", &["-p"], false),
+        ("mysql", &["-p"], false),
+        ("redis-cli", &["-a", "--pass"], false),
+        ("docker", &["-p", "--password"], false),
+    ];
+    let text = scan.text;
+    if is_word(before(text, hit)) && !free_left(text, hit) {
+        return;
+    }
+    let end = run_end(text, hit, 1024, |b| !matches!(b, b'\n' | b'|'));
+    let line = slice(text, hit, end);
+    let Some(&(program, flags, pair)) = FLAGS
+        .iter()
+        .find(|(p, _, _)| line.starts_with(p.as_bytes()))
+    else {
+        return;
+    };
+    let mut i = 0_usize;
+    while let Some(gap) = line
+        .get(i..)
+        .and_then(|rest| rest.iter().position(|&b| is_blank(b)))
+    {
+        i = i.saturating_add(gap).saturating_add(1);
+        if at(line, i) != b'-' {
+            continue;
+        }
+        let word_end = run_end(line, i, 20, |b| is_token(b));
+        let word = slice(line, i, word_end);
+        let exact = flags.iter().any(|f| f.as_bytes() == word);
+        let glued = program == "mysql"
+            && word.starts_with(b"-p")
+            && word.len() > 2
+            && !word.starts_with(b"-p-");
+        if !exact && !glued {
+            continue;
+        }
+        let from = if glued {
+            i.saturating_add(2)
+        } else {
+            run_end(line, word_end, 8, |b| is_blank(b) || b == b'=')
+        };
+        if program == "mysql" && exact {
+            continue;
+        }
+        let Some(value) = assign::read(text, hit.saturating_add(from), assign::Style::Assigned)
+        else {
+            continue;
+        };
+        let whole = slice(text, value.start, value.end);
+        let secret = if pair {
+            whole
+                .iter()
+                .position(|&b| b == b':')
+                .and_then(|i| whole.get(i.saturating_add(1)..))
+                .unwrap_or_default()
+        } else {
+            whole
+        };
+        let good = secret.len() >= 4
+            && !is_placeholder(secret)
+            && (secret.iter().any(|b| !b.is_ascii_alphabetic()) || !reads_as_words(secret));
+        if good {
+            scan.found(
+                Builtin::CommandCredentials,
+                Span::new(value.start, value.end),
+            );
+        }
+    }
+}
+
+/// Password hashes of `htpasswd`, `/etc/shadow` and frameworks.
+fn hash(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let end = run_end(text, hit, 400, |b| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'$' | b'.' | b'/' | b'+' | b'=' | b'{' | b'}' | b',' | b'-' | b'_'
+            )
+    });
+    let value = slice(text, hit, end);
+    let mut end = end;
+    while end > hit && matches!(before(text, end), b',' | b'.') {
+        end = end.saturating_sub(1);
+    }
+    let least = if value.starts_with(b"{") {
+        28
+    } else if value.starts_with(b"$apr1") {
+        32
+    } else {
+        40
+    };
+    let body = value
+        .rsplit(|b| matches!(b, b'$' | b'}'))
+        .next()
+        .unwrap_or_default();
+    if end.saturating_sub(hit) >= least
+        && body.len() >= 20
+        && !is_word(before(text, hit))
+        && entropy(body) >= 3.0
+    {
+        scan.found(Builtin::PasswordHash, Span::new(hit, end));
+    }
+}
+
+/// `host:port:database:user:password`
+fn pgpass(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let start = run_start(text, hit, 120, |b| is_name(b) || b == b'*');
+    let end = run_end(text, hit, 300, |b| {
+        !b.is_ascii_whitespace() && !is_quote(b) && b != b'\\'
+    });
+    let mut fields = slice(text, start, end).splitn(5, |&b| b == b':');
+    let (Some(_), Some(port), Some(_), Some(user), Some(password)) = (
+        fields.next(),
+        fields.next(),
+        fields.next(),
+        fields.next(),
+        fields.next(),
+    ) else {
+        return;
+    };
+    let port_ok =
+        port == b"*" || port.len() <= 5 && !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+    if port_ok
+        && !user.is_empty()
+        && password.len() >= 4
+        && !is_placeholder(password)
+        && !password.contains(&b'/')
+    {
+        scan.found(
+            Builtin::PasswordFile,
+            Span::new(end.saturating_sub(password.len()), end),
+        );
+    }
+}
+
+/// `"auth": "<base64 of user:password>"` of a Docker configuration.
+fn docker_auth(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let Some(value) = assign::value_of(text, hit.saturating_add(1), hit.saturating_add(5)) else {
+        return;
+    };
+    if value.quoted && is_pair(slice(text, value.start, value.end)) {
+        scan.found(Builtin::DockerAuth, Span::new(value.start, value.end));
+    }
+}
+
+/// JSON web tokens, signed or encrypted: the header must decode.
+fn jwt(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    if hit < scan.run_until || !free_left(text, hit) {
+        return;
+    }
+    let head = run_end(text, hit, 4096, is_token);
+    if at(text, head) != b'.' || head.saturating_sub(hit) < 12 {
+        // No later start in the same run can do better.
+        scan.run_until = head;
+        return;
+    }
+    let mut end = head;
+    let mut parts = 1_usize;
+    while at(text, end) == b'.' && parts < 5 {
+        let next = run_end(text, end.saturating_add(1), 16384, is_token);
+        // Only the key of an encrypted token may be empty, and then four dots stand there.
+        if next == end.saturating_add(1) && parts != 1 {
+            break;
+        }
+        end = next;
+        parts = parts.saturating_add(1);
+    }
+    scan.run_until = head;
+    if parts == 4 || before(text, end) == b'.' {
+        return;
+    }
+    if parts >= 3 && checksum::jwt_header(slice(text, hit, head)) {
+        scan.run_until = end;
+        scan.found(Builtin::Jwt, Span::new(hit, end));
+    }
+}

@@ -1,0 +1,266 @@
+//! Secrets and other recognisable text. One pass for all literals, then anchored regexes and code.
+//!
+//! The pass calls, at each literal: a rule that names itself (`regex`), a rule that wants its
+//! provider's name nearby (`keywords` and `value`), or code (`builtin`). Of findings that overlap,
+//! the most specific stays.
+
+pub(super) mod assign;
+mod builtin;
+pub(super) mod bytes;
+mod checksum;
+pub(super) mod gates;
+pub(super) mod names;
+mod numbers;
+mod organisation;
+mod pattern;
+mod pem;
+mod prefilter;
+pub(super) mod quality;
+mod rule;
+pub(super) mod scan;
+mod source;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use builtin::Builtin;
+
+use super::{Scope, entropy};
+use crate::{
+    detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed},
+    guard::Settings,
+    span::Span,
+};
+use organisation::Organisation;
+use prefilter::Prefilter;
+use rule::Rule;
+use scan::Scan;
+use source::TextMatch;
+use std::collections::HashMap;
+
+/// What a literal of the prefilter calls.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    /// A rule whose match begins `min..=max` bytes before the literal.
+    Format { rule: usize, min: usize, max: usize },
+    /// A rule whose values stand after the literal.
+    Near { rule: usize, len: usize },
+    /// Code.
+    Code(builtin::Call),
+    /// A term of the organisation.
+    Term { len: usize },
+}
+
+/// The compiled text detectors.
+#[derive(Debug)]
+pub struct TextAnalyzer {
+    prefilter: Prefilter,
+    /// By literal.
+    actions: Vec<Vec<Action>>,
+    rules: Vec<Rule>,
+    builtins: HashMap<Builtin, DetectorId>,
+    organisation: Organisation,
+    numbers: bool,
+    entropy: bool,
+}
+
+/// What surrounds a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextContext<'a> {
+    /// Name of the argument or member that holds it.
+    pub name: Option<&'a str>,
+    /// The text is itself a member name.
+    pub is_key: bool,
+}
+
+/// Literals with what they call, while they are collected.
+#[derive(Default)]
+struct Literals {
+    index: HashMap<(Vec<u8>, bool), usize>,
+    sources: Vec<(Vec<u8>, bool)>,
+    actions: Vec<Vec<Action>>,
+}
+
+impl Literals {
+    fn add(&mut self, bytes: Vec<u8>, any_case: bool, action: Action) {
+        let key = (
+            if any_case {
+                bytes.to_ascii_lowercase()
+            } else {
+                bytes.clone()
+            },
+            any_case,
+        );
+        let next = self.sources.len();
+        let id = *self.index.entry(key).or_insert(next);
+        if id == next {
+            self.sources.push((bytes, any_case));
+            self.actions.push(Vec::new());
+        }
+        if let Some(actions) = self.actions.get_mut(id) {
+            actions.push(action);
+        }
+    }
+}
+
+impl TextAnalyzer {
+    /// Compiles the entries of kind `text`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] naming the entry that does not fit.
+    pub fn new(catalog: &Catalog, settings: &Settings) -> Result<Self, CatalogError> {
+        let mut literals = Literals::default();
+        let mut rules = Vec::new();
+        let mut builtins = HashMap::new();
+        for (id, entry) in catalog.iter().filter(|(_, d)| d.kind == DetectorKind::Text) {
+            let bad = |message: String| CatalogError::Syntax {
+                file: entry.file.clone(),
+                message: format!("detector \"{}\": {message}", entry.id),
+            };
+            let source: TextMatch = typed(&entry.matcher).map_err(bad)?;
+            if let Some(name) = &source.builtin {
+                let builtin = Builtin::parse(name)
+                    .ok_or_else(|| bad(format!("unknown builtin \"{name}\"")))?;
+                builtins.insert(builtin, id);
+                continue;
+            }
+            let (rule, calls) = Rule::new(id, &source).map_err(bad)?;
+            let index = rules.len();
+            for call in calls {
+                let len = call.literal.len();
+                let action = match call.offset {
+                    Some((min, max)) => Action::Format {
+                        rule: index,
+                        min,
+                        max,
+                    },
+                    None => Action::Near { rule: index, len },
+                };
+                literals.add(call.literal, call.any_case, action);
+            }
+            rules.push(rule);
+        }
+        for &(text, any_case, call) in builtin::TRIGGERS {
+            literals.add(text.as_bytes().to_vec(), any_case, Action::Code(call));
+        }
+        let organisation = Organisation::new(&settings.org_fingerprints);
+        for term in organisation.terms() {
+            let len = term.len();
+            literals.add(term.as_bytes().to_vec(), true, Action::Term { len });
+        }
+        Ok(Self {
+            prefilter: Prefilter::new(&literals.sources),
+            actions: literals.actions,
+            rules,
+            numbers: builtins.contains_key(&Builtin::PaymentCard)
+                || builtins.contains_key(&Builtin::Iban),
+            builtins,
+            organisation,
+            entropy: settings.entropy,
+        })
+    }
+
+    fn builtin(&self, builtin: Builtin) -> Option<DetectorId> {
+        self.builtins.get(&builtin).copied()
+    }
+
+    fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Reports every secret in `text`; spans cover the secret alone.
+    pub fn scan(&self, text: &str, context: TextContext<'_>, scope: &mut Scope<'_>) {
+        for hit in self.find(text, context, scope.limits.findings) {
+            scope.report(hit.detector, hit.span, hit.note);
+        }
+    }
+
+    fn find(&self, text: &str, context: TextContext<'_>, limit: usize) -> Vec<scan::Hit> {
+        let mut scan = Scan::new(self, text.as_bytes(), context, limit);
+        self.prefilter.scan(text.as_bytes(), &mut |literal, at| {
+            for &action in self
+                .actions
+                .get(usize::from(literal))
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+            {
+                self.act(action, at, &mut scan);
+            }
+        });
+        if let Some(name) = context.name {
+            self.named(name, &mut scan);
+        }
+        if self.numbers {
+            numbers::numbers(&mut scan);
+        }
+        self.organisation.hashed(&mut scan);
+        if self.entropy {
+            entropy::scan(&mut scan);
+        }
+        scan.hits.retain(|hit| {
+            text.is_char_boundary(hit.span.start) && text.is_char_boundary(hit.span.end)
+        });
+        scan.resolve()
+    }
+
+    fn act(&self, action: Action, at: usize, scan: &mut Scan<'_, '_>) {
+        match action {
+            Action::Format { rule, min, max } => {
+                if let Some(r) = self.rules.get(rule) {
+                    r.format(rule, at, min, max, scan);
+                }
+            }
+            Action::Near { rule, len } => {
+                if let Some(r) = self.rules.get(rule) {
+                    r.near(rule, at, at.saturating_add(len), scan);
+                }
+            }
+            Action::Code(call) => builtin::call(call, at, scan),
+            Action::Term { len } => organisation::term(at, len, scan),
+        }
+    }
+
+    /// The whole text is the value of a member or argument called `name`.
+    fn named(&self, name: &str, scan: &mut Scan<'_, '_>) {
+        let text = scan.text;
+        if text.len() > 4096 || name.len() > 128 {
+            return;
+        }
+        let mut near = Vec::new();
+        self.prefilter.scan(name.as_bytes(), &mut |literal, _| {
+            for &action in self
+                .actions
+                .get(usize::from(literal))
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+            {
+                if let Action::Near { rule, .. } = action {
+                    near.push(rule);
+                }
+            }
+        });
+        for rule in near {
+            if let Some(r) = self.rules.get(rule) {
+                scan.set_until(rule, 0);
+                r.values(rule, 0, 0, text.len().min(512), Some(name), scan);
+            }
+        }
+        if name.eq_ignore_ascii_case("cookie") {
+            builtin::cookies(0, scan);
+        }
+        let start = text.len().saturating_sub(text.trim_ascii_start().len());
+        let end = text.trim_ascii_end().len();
+        let value = assign::Value {
+            start,
+            end: end.max(start),
+            quoted: true,
+            style: assign::Style::Assigned,
+        };
+        if let Some(class) = names::classify(name)
+            && gates::is_secret(class, text, &value)
+        {
+            scan.found(builtin::of_class(class), Span::new(value.start, value.end));
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! Entries of the forms `regex` and `keywords` + `value`, compiled.
+
+use super::{
+    assign::name_before,
+    bytes::{at, before, contains_fold, free_left, free_right, is_blank, is_quote, run_end, slice},
+    checksum, names,
+    pattern::{Anchor, Pattern, WINDOW, anchors},
+    quality::{entropy, is_placeholder, is_sequence, is_uuid, mix},
+    scan::{Hit, Scan},
+    source::{Checksum, ChecksumMode, Edge, TextMatch},
+};
+use crate::{detector::DetectorId, span::Span};
+
+/// How far before its value a keyword may stand.
+const DISTANCE: usize = 96;
+
+/// One compiled entry.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    detector: DetectorId,
+    pattern: Pattern,
+    form: Form,
+    left: Edge,
+    right: Edge,
+    min_entropy: f32,
+    checksum: Option<(Checksum, ChecksumMode)>,
+    allow: Vec<Pattern>,
+    placeholders: bool,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// The format names itself.
+    Format,
+    /// A keyword stands near.
+    Near {
+        key: Option<Pattern>,
+        distance: usize,
+        /// The keywords speak of secrets by themselves: `dd_api_key`.
+        telling: bool,
+    },
+}
+
+/// What the prefilter must look for to call a rule.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) literal: Vec<u8>,
+    pub(crate) any_case: bool,
+    /// Distance of the literal from the start of the match, for formats.
+    pub(crate) offset: Option<(usize, usize)>,
+}
+
+impl Rule {
+    /// Compiles an entry.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub(crate) fn new(
+        detector: DetectorId,
+        source: &TextMatch,
+    ) -> Result<(Self, Vec<Call>), String> {
+        let allow = source
+            .allow
+            .iter()
+            .map(|a| Pattern::new(a).map(|(p, _)| p))
+            .collect::<Result<_, _>>()
+            .map_err(|e| format!("allow: {e}"))?;
+        let (pattern, form, calls) = match (&source.regex, &source.value) {
+            (Some(regex), None) => {
+                if !source.keywords.is_empty() {
+                    return Err("`keywords` go with `value`, not with `regex`".into());
+                }
+                let (pattern, hir) = Pattern::new(regex).map_err(|e| format!("regex: {e}"))?;
+                let derived = anchors(&hir).unwrap_or_default();
+                let calls = match &source.literals {
+                    Some(literals) => literals
+                        .iter()
+                        .map(|l| {
+                            let known = derived.iter().find(|a| a.bytes.starts_with(l.as_bytes()));
+                            Call {
+                                literal: l.clone().into_bytes(),
+                                any_case: true,
+                                offset: Some(known.map_or_else(
+                                    || {
+                                        if regex.starts_with(l.as_str()) {
+                                            (0, 0)
+                                        } else {
+                                            (0, 128.min(pattern.max))
+                                        }
+                                    },
+                                    |a| (a.min, a.max),
+                                )),
+                            }
+                        })
+                        .collect(),
+                    None => derived.into_iter().map(of_anchor).collect::<Vec<_>>(),
+                };
+                if calls.is_empty() {
+                    return Err("no literal of three bytes can be derived from `regex`: give `literals`, or use `keywords` and `value`".into());
+                }
+                (pattern, Form::Format, calls)
+            }
+            (None, Some(value)) => {
+                if source.keywords.is_empty() {
+                    return Err("`value` needs `keywords`".into());
+                }
+                let (pattern, _) = Pattern::new(value).map_err(|e| format!("value: {e}"))?;
+                let key = source
+                    .key
+                    .as_deref()
+                    .map(|k| Pattern::new(&format!("(?i:.*?(?:{k}))")).map(|(p, _)| p))
+                    .transpose()
+                    .map_err(|e| format!("key: {e}"))?;
+                let calls = source
+                    .keywords
+                    .iter()
+                    .map(|k| Call {
+                        literal: k.to_ascii_lowercase().into_bytes(),
+                        any_case: true,
+                        offset: None,
+                    })
+                    .collect();
+                let form = Form::Near {
+                    key,
+                    distance: source.distance.unwrap_or(DISTANCE).min(512),
+                    telling: source.keywords.iter().all(|k| names::is_telling(k)),
+                };
+                (pattern, form, calls)
+            }
+            _ => {
+                return Err(
+                    "`match` needs `regex`, or `keywords` and `value`, or `builtin`".into(),
+                );
+            }
+        };
+        if let Some(short) = calls
+            .iter()
+            .find(|c| c.literal.len() < 3 || c.literal.len() > 200)
+        {
+            return Err(format!(
+                "the literal \"{}\" is shorter than three bytes",
+                String::from_utf8_lossy(&short.literal)
+            ));
+        }
+        Ok((
+            Self {
+                detector,
+                pattern,
+                form,
+                left: source.left,
+                right: source.right,
+                min_entropy: source.min_entropy.unwrap_or(0.0),
+                checksum: source.checksum.map(|c| (c, source.checksum_mode)),
+                allow,
+                placeholders: source.placeholders,
+            },
+            calls,
+        ))
+    }
+
+    /// Formats above values near a word.
+    const fn rank(&self) -> u8 {
+        match self.form {
+            Form::Format => 5,
+            Form::Near { .. } => 3,
+        }
+    }
+
+    /// Tries a format whose literal stands at `hit`, `min..=max` bytes after the start.
+    pub(crate) fn format(
+        &self,
+        index: usize,
+        hit: usize,
+        min: usize,
+        max: usize,
+        scan: &mut Scan<'_, '_>,
+    ) {
+        let until = scan.until(index);
+        let low = hit.saturating_sub(max).max(until);
+        let Some(high) = hit.checked_sub(min) else {
+            return;
+        };
+        for start in low..=high {
+            if self.left == Edge::Word && !free_left(scan.text, start) {
+                continue;
+            }
+            let Some(end) = self.pattern.end_at(scan.text, start) else {
+                continue;
+            };
+            if end <= hit {
+                continue;
+            }
+            // A run longer than the window is taken as far as it was read.
+            let cut = end.saturating_sub(start) >= WINDOW;
+            if self.right == Edge::Word && !cut && !self.ends(scan.text, end) {
+                continue;
+            }
+            scan.set_until(index, end);
+            self.judge(start, end, scan);
+            return;
+        }
+    }
+
+    fn ends(&self, text: &[u8], end: usize) -> bool {
+        free_right(text, end)
+            // A pattern that ends with padding or punctuation sets its own end.
+            || !super::bytes::is_token(before(text, end)) && before(text, end) != b'='
+    }
+
+    fn judge(&self, start: usize, end: usize, scan: &mut Scan<'_, '_>) {
+        let (from, to) = self.pattern.secret(scan.text, start, end);
+        let secret = slice(scan.text, from, to);
+        if let Some(note) = self.accepts(secret) {
+            scan.push(Hit {
+                span: Span::new(from, to),
+                detector: self.detector,
+                rank: self.rank(),
+                note,
+            });
+        }
+    }
+
+    /// Whether the secret passes all gates of the entry; with what is to be said of it.
+    fn accepts(&self, secret: &[u8]) -> Option<Option<&'static str>> {
+        if self.placeholders && is_placeholder(secret) {
+            return None;
+        }
+        if self.min_entropy > 0.0 && entropy(secret) < self.min_entropy {
+            return None;
+        }
+        if self
+            .allow
+            .iter()
+            .any(|a| a.end_at(secret, 0) == Some(secret.len()))
+        {
+            return None;
+        }
+        match self.checksum {
+            None => Some(None),
+            Some((sum, mode)) => match (checksum::holds(sum, secret), mode) {
+                (true, _) => Some(Some("checksum valid")),
+                (false, ChecksumMode::Raise) => Some(None),
+                (false, ChecksumMode::Require) => None,
+            },
+        }
+    }
+
+    /// Looks for values after a keyword that ends at `from`.
+    pub(crate) fn near(&self, index: usize, hit: usize, from: usize, scan: &mut Scan<'_, '_>) {
+        let Form::Near { distance, .. } = self.form else {
+            return;
+        };
+        let text = scan.text;
+        // "okta" is not in "oktapus" alone, but "aws" is in "draws".
+        let (previous, first) = (before(text, hit), at(text, hit));
+        if previous.is_ascii_alphabetic()
+            && previous.is_ascii_lowercase() == first.is_ascii_lowercase()
+            && !free_left(text, hit)
+        {
+            return;
+        }
+        let begin = from.max(scan.until(index));
+        let mut end = from.saturating_add(distance).min(text.len());
+        if begin >= end {
+            return;
+        }
+        // The keyword's line and the next one.
+        let mut lines = 0_usize;
+        for (i, &b) in slice(text, from, end).iter().enumerate() {
+            if b == b'\n' {
+                lines = lines.saturating_add(1);
+                if lines == 2 {
+                    end = from.saturating_add(i);
+                    break;
+                }
+            }
+        }
+        self.values(index, hit, begin, end, None, scan);
+    }
+
+    /// Looks for values that begin in `begin..end`; `named` is the name that the whole text has.
+    pub(crate) fn values(
+        &self,
+        index: usize,
+        hit: usize,
+        begin: usize,
+        end: usize,
+        named: Option<&str>,
+        scan: &mut Scan<'_, '_>,
+    ) {
+        let text = scan.text;
+        let mut i = begin;
+        while i < end {
+            let b = at(text, i);
+            if b.is_ascii_whitespace() || is_quote(b) || b == b'\\' {
+                i = i.saturating_add(1);
+                continue;
+            }
+            let run = run_end(text, i, WINDOW, |b| {
+                !b.is_ascii_whitespace() && !is_quote(b)
+            });
+            if run.saturating_sub(i) < self.pattern.min {
+                i = run;
+                continue;
+            }
+            let last = run.saturating_sub(self.pattern.min).min(end);
+            let mut found = None;
+            for start in i..=last {
+                if self.left == Edge::Word && !free_left(text, start) {
+                    continue;
+                }
+                if let Some(stop) = self.pattern.end_at(text, start)
+                    && (self.right == Edge::None
+                        || free_right(text, stop) && at(text, stop) != b'=')
+                {
+                    found = Some((start, stop));
+                    break;
+                }
+            }
+            if let Some((start, stop)) = found {
+                if self.surroundings_fit(hit, start, stop, named, scan) {
+                    scan.set_until(index, stop);
+                    self.judge_near(start, stop, scan);
+                }
+                i = stop.max(i.saturating_add(1));
+            } else {
+                i = run;
+            }
+        }
+        scan.set_until(index, end.max(scan.until(index)));
+    }
+
+    fn judge_near(&self, start: usize, end: usize, scan: &mut Scan<'_, '_>) {
+        let (from, to) = self.pattern.secret(scan.text, start, end);
+        if !is_sequence(slice(scan.text, from, to)) {
+            self.judge(start, end, scan);
+        }
+    }
+
+    fn surroundings_fit(
+        &self,
+        hit: usize,
+        start: usize,
+        stop: usize,
+        named: Option<&str>,
+        scan: &Scan<'_, '_>,
+    ) -> bool {
+        let Form::Near {
+            ref key, telling, ..
+        } = self.form
+        else {
+            return true;
+        };
+        let text = scan.text;
+        let name = match named {
+            Some(name) if start == 0 => name.as_bytes(),
+            _ => name_before(text, start),
+        };
+        let name_text = std::str::from_utf8(name).unwrap_or_default();
+        if let Some(key) = key
+            && key.end_at(name, 0).is_none()
+        {
+            return false;
+        }
+        if !name.is_empty() && names::is_harmless(name_text) && key.is_none() {
+            return false;
+        }
+        let value = slice(text, start, stop);
+        if is_hash_context(text, start) {
+            return false;
+        }
+        let m = mix(value);
+        // A bare hexadecimal number or UUID may be any identifier: something must speak of secrets.
+        if !telling && (is_uuid(value) || m.hex) {
+            let between = slice(text, hit, start);
+            return names::is_telling(name_text)
+                || [
+                    &b"key"[..],
+                    b"token",
+                    b"secret",
+                    b"password",
+                    b"auth",
+                    b"credential",
+                    b"bearer",
+                    b"login",
+                ]
+                .iter()
+                .any(|w| contains_fold(between, w));
+        }
+        true
+    }
+}
+
+/// Whether a hash's name stands directly before the value: `commit 1f…`, `sha256:…`.
+fn is_hash_context(text: &[u8], start: usize) -> bool {
+    let head = slice(text, start.saturating_sub(20), start);
+    let gap = head
+        .iter()
+        .rev()
+        .take_while(|&&b| {
+            is_blank(b) || is_quote(b) || matches!(b, b':' | b'=' | b'-' | b'@' | b'/' | b'(')
+        })
+        .count();
+    let word_end = head.len().saturating_sub(gap);
+    let word = slice(head, 0, word_end);
+    [
+        &b"sha1"[..],
+        b"sha256",
+        b"sha384",
+        b"sha512",
+        b"md5",
+        b"commit",
+        b"digest",
+        b"checksum",
+        b"integrity",
+        b"etag",
+        b"revision",
+        b"tree",
+        b"parent",
+    ]
+    .iter()
+    .any(|w| {
+        word.len() >= w.len()
+            && slice(word, word.len().saturating_sub(w.len()), word.len()).eq_ignore_ascii_case(w)
+    })
+}
+
+fn of_anchor(anchor: Anchor) -> Call {
+    Call {
+        literal: anchor.bytes,
+        // The pattern decides about letter case.
+        any_case: true,
+        offset: Some((anchor.min, anchor.max)),
+    }
+}

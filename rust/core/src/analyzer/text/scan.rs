@@ -1,0 +1,111 @@
+//! The state of one scan: what was found so far, and what need not be looked at again.
+
+use super::{TextAnalyzer, TextContext, builtin::Builtin};
+use crate::{detector::DetectorId, span::Span};
+
+/// Something found, before overlapping ones are sorted out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Hit {
+    pub(crate) span: Span,
+    pub(crate) detector: DetectorId,
+    pub(crate) rank: u8,
+    pub(crate) note: Option<&'static str>,
+}
+
+/// One scan of one text.
+#[derive(Debug)]
+pub(crate) struct Scan<'t, 'a> {
+    pub(crate) analyzer: &'a TextAnalyzer,
+    pub(crate) text: &'t [u8],
+    pub(crate) context: TextContext<'t>,
+    pub(crate) hits: Vec<Hit>,
+    /// Up to where each rule has looked; empty until one has.
+    pub(crate) until: Vec<usize>,
+    pub(crate) named_until: usize,
+    pub(crate) run_until: usize,
+    pub(crate) url_until: usize,
+    pub(crate) host_until: usize,
+    pub(crate) pem_until: usize,
+    pub(crate) limit: usize,
+}
+
+impl<'t, 'a> Scan<'t, 'a> {
+    pub(crate) fn new(
+        analyzer: &'a TextAnalyzer,
+        text: &'t [u8],
+        context: TextContext<'t>,
+        limit: usize,
+    ) -> Self {
+        Self {
+            analyzer,
+            text,
+            context,
+            hits: Vec::new(),
+            until: Vec::new(),
+            named_until: 0,
+            run_until: 0,
+            url_until: 0,
+            host_until: 0,
+            pem_until: 0,
+            limit,
+        }
+    }
+
+    /// Adds what code found, if the catalogue has an entry for it.
+    pub(crate) fn found(&mut self, builtin: Builtin, span: Span) {
+        if let Some(detector) = self.analyzer.builtin(builtin) {
+            self.push(Hit {
+                span,
+                detector,
+                rank: builtin.rank(),
+                note: None,
+            });
+        }
+    }
+
+    pub(crate) fn push(&mut self, hit: Hit) {
+        // Overlapping hits are few; a text made of hits is cut at the bound on findings.
+        if !hit.span.is_empty() && self.hits.len() < self.limit.saturating_mul(2) {
+            self.hits.push(hit);
+        }
+    }
+
+    /// The bound of a rule: where it looks again.
+    pub(crate) fn until(&self, rule: usize) -> usize {
+        self.until.get(rule).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn set_until(&mut self, rule: usize, at: usize) {
+        if self.until.is_empty() {
+            self.until = vec![0; self.analyzer.rule_count()];
+        }
+        if let Some(slot) = self.until.get_mut(rule) {
+            *slot = at;
+        }
+    }
+
+    /// The hits in document order; of overlapping ones the most specific, then the longest.
+    pub(crate) fn resolve(mut self) -> Vec<Hit> {
+        if self.hits.len() > 1 {
+            self.hits.sort_by_key(|h| {
+                (
+                    std::cmp::Reverse(h.rank),
+                    std::cmp::Reverse(h.span.len()),
+                    h.span.start,
+                    h.detector,
+                )
+            });
+            let mut kept: std::collections::BTreeMap<usize, Hit> =
+                std::collections::BTreeMap::new();
+            for hit in self.hits {
+                // Kept spans are disjoint: only the neighbours can overlap.
+                let before = kept.range(..hit.span.end).next_back();
+                if before.is_none_or(|(_, k)| !k.span.overlaps(hit.span)) {
+                    kept.insert(hit.span.start, hit);
+                }
+            }
+            return kept.into_values().collect();
+        }
+        self.hits
+    }
+}
