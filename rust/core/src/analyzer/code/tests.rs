@@ -1,4 +1,5 @@
 //! The catalogue's examples, evasions by class, hostile inputs.
+#![allow(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 
 use crate::{
     analyzer::{Analyzers, Language, Scope},
@@ -113,4 +114,131 @@ fn python_shares() {
     for (key, (good, all)) in totals {
         println!("{good:5}/{all:<5} {key}");
     }
+}
+
+/// Runs on the stack of a worker thread, which is smaller than the main one.
+fn on_small_stack(run: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(run)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn hostile_python_ends_on_a_small_stack() {
+    on_small_stack(|| {
+        let pieces = [
+            "(",
+            "[",
+            "{",
+            "-",
+            "not ",
+            "a.b",
+            ".a",
+            "x=",
+            "f(",
+            "a[",
+            "lambda:",
+            "a if b else ",
+            "a**",
+            "a+",
+            "'a'+",
+            "f'{",
+            "f\"{f'{",
+            "await ",
+            "*",
+            "@a\n",
+            "a,",
+            "a;",
+            "x\n",
+            "!ls\n",
+            "%a\n",
+            "if x:",
+            "\\\n",
+            "'",
+            "'''",
+            "\"\"\"",
+            "#",
+            "a:=",
+            "for x in ",
+            "a<b<",
+            "a and ",
+            "yield ",
+            "print 'x'\n",
+            "eval(",
+            "exec('",
+            "\0",
+            "\u{feff}",
+            "async ",
+            "match x:\n case ",
+            "def f(a=",
+            "class a(",
+            "try:\n",
+            "import a.",
+            "from . import ",
+            "{**",
+            "f(*",
+            "a()",
+            "a().b",
+            "x[0]",
+            "with a as ",
+            "a|",
+            "else:",
+            "elif x:\n",
+            "a%b%",
+            "global a\n",
+            "..",
+        ];
+        for piece in pieces {
+            found(&piece.repeat(250_000 / piece.len()), Language::Python);
+        }
+        let mut nested = String::new();
+        for depth in 0..500 {
+            nested.push_str(&" ".repeat(depth));
+            nested.push_str("if x:\n");
+        }
+        assert!(found(&nested, Language::Python).contains(&"engine.syntax-budget"));
+        for depth in [80, 89, 95] {
+            let mut text = String::new();
+            for level in 0..depth {
+                text.push_str(&" ".repeat(level));
+                text.push_str("if x:\n");
+            }
+            text.push_str(&" ".repeat(depth));
+            text.push_str("os.system('ls')\n");
+            assert!(stopped_by(&found(&text, Language::Python)));
+            let call = format!("{}eval('1'){}", "f(".repeat(depth), ")".repeat(depth));
+            assert!(stopped_by(&found(&call, Language::Python)));
+        }
+        let long = format!("x = {}1\nimport os\nos.system('ls')", "1 + ".repeat(900));
+        assert!(found(&long, Language::Python).contains(&"code.python.os-system"));
+        let chain = format!("x{}\nimport os\nos.system('ls')", ".a()".repeat(300));
+        assert!(stopped_by(&found(&chain, Language::Python)));
+    });
+}
+
+#[test]
+fn functions_that_call_each_other_end() {
+    let mut text = String::new();
+    for i in 0..200 {
+        text.push_str(&format!(
+            "def f{i}(x):\n    f{}(x)\n    f{}(x)\n",
+            i + 1,
+            (i + 7) % 200
+        ));
+    }
+    text.push_str("f0('ls')\n");
+    found(&text, Language::Python);
+    let doubled = (0..40).fold("x0 = 'a'\n".to_owned(), |text, i| {
+        text + &format!("x{} = x{i} + x{i}\n", i + 1)
+    });
+    found(&doubled, Language::Python);
+    let lists = (0..40).fold("x0 = [1]\n".to_owned(), |text, i| {
+        text + &format!("x{} = [x{i}, x{i}]\n", i + 1)
+    });
+    found(&(lists + "print(x40)\nexec(x40)"), Language::Python);
+    let quine = "exec(\"exec('eval(\\\"1\\\")')\")";
+    assert!(denied(quine, Language::Python));
 }
