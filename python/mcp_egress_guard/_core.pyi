@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, TypedDict, final
 __all__ = [
     "AuditLog",
     "Finding",
+    "Gateway",
     "Guard",
     "Inspection",
     "Session",
@@ -26,6 +27,32 @@ __version__: Final[str]
 
 # detector id, analyzer, finding type, description, risk, start, end, preview, detail
 _Row: TypeAlias = tuple[str, str, str, str, float, int, int, str, str | None]
+
+@final
+class Gateway:
+    """A reverse proxy for MCP over HTTP that judges every message.
+
+    `config` is JSON: `listen_host`, `listen_port`, `upstreams` (`[{"name", "paths", "url"}]`) and
+    optionally `admin_port`, `workers`, `public_url`, `allowed_hosts`, `allowed_origins`,
+    `bearer_token`, `deny_response` and bounds. It serves from its construction on. Raises
+    ValueError for a setting, OSError for an address that cannot be listened on.
+    """
+
+    def __new__(
+        cls,
+        config: str,
+        guard: Guard,
+        audit_log: AuditLog | None = None,
+        *,
+        policy_hash: str = "",
+    ) -> Gateway: ...
+    def run(self) -> None: ...
+    def reload(self, guard: Guard, *, policy_hash: str = "") -> None: ...
+    def stop(self) -> None: ...
+    @property
+    def address(self) -> tuple[str, int]: ...
+    @property
+    def admin_address(self) -> tuple[str, int] | None: ...
 
 @final
 class Guard:

@@ -15,6 +15,7 @@ import orjson
 from mcp_egress_guard._core import (
     AuditLog,
     Finding,
+    Gateway,
     Guard,
     Inspection,
     Session,
@@ -35,6 +36,7 @@ __all__ = [
     "AuditLog",
     "EgressGuard",
     "Finding",
+    "Gateway",
     "Guard",
     "Inspection",
     "PolicyEngine",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
+
+from tests.e2e.http_peers import Guarded, Server, guarded
 
 HERE = Path(__file__).resolve().parent
 FILESYSTEM = HERE / "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
@@ -87,3 +89,36 @@ def modern(tmp_path: Path, guard: str) -> Workplace:
 def direct() -> Callable[[list[str], Path, str], AbstractAsyncContextManager[Client]]:
     """The same client without the guard, to compare with."""
     return connect
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that does what the test says."""
+    scripted = Server()
+    yield scripted
+    scripted.close()
+    assert scripted.errors == []
+
+
+@pytest.fixture
+def http(server: Server, guard: str, tmp_path: Path) -> Iterator[Guarded]:
+    """The guard in front of that server."""
+    with guarded(guard, tmp_path, {"downstream_url": server.url}) as running:
+        yield running
+
+
+@pytest.fixture
+def http_small(server: Server, guard: str, tmp_path: Path) -> Iterator[Guarded]:
+    """The same with small bounds."""
+    bounds = {
+        "max_body_bytes": 1 << 20,
+        "head_seconds": 1,
+        "body_seconds": 1,
+        "idle_seconds": 2,
+        "connect_seconds": 1,
+        "answer_seconds": 2,
+        "drain_seconds": 1,
+        "max_requests": 4,
+    }
+    with guarded(guard, tmp_path, {"downstream_url": server.url} | bounds) as running:
+        yield running

@@ -11,7 +11,7 @@ use std::{os::fd::AsRawFd, path::PathBuf, time::Duration};
 /// An open log; threads may share one.
 #[pyclass(frozen, module = "mcp_egress_guard._core")]
 pub(crate) struct AuditLog {
-    log: audit::AuditLog,
+    pub(crate) log: audit::AuditLog,
     /// An append may wait for the disk or for another process.
     waits: bool,
 }

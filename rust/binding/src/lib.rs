@@ -5,6 +5,7 @@
 
 mod analyze;
 mod audit;
+mod gateway;
 mod guard;
 mod panics;
 mod session;
@@ -72,6 +73,7 @@ fn detectors() -> PyResult<
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::hide_messages();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<gateway::Gateway>()?;
     module.add_class::<guard::Guard>()?;
     module.add_class::<guard::Inspection>()?;
     module.add_class::<guard::Finding>()?;

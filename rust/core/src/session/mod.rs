@@ -87,6 +87,7 @@ pub struct Session {
     guard: RwLock<Arc<Guard>>,
     deny_response: DenyResponse,
     nonce: Box<str>,
+    lines: bool,
     decisions: AtomicU64,
     from_client: Context,
     from_server: Context,
@@ -131,6 +132,7 @@ impl Session {
             guard: RwLock::new(guard),
             deny_response,
             nonce: nonce.into(),
+            lines: true,
             decisions: AtomicU64::new(0),
             from_client: context(Direction::Request),
             from_server: context(Direction::Response),
@@ -143,6 +145,16 @@ impl Session {
     pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
         self.from_client.labels.clone_from(&labels);
         self.from_server.labels = labels;
+        self
+    }
+
+    /// The same conversation over HTTP: there an answer belongs to its request by the connection,
+    /// and may come again to a client that lost it. Without a session to remember, the request says
+    /// whether it may be a batch.
+    #[must_use]
+    pub fn over_http(mut self, batches: bool) -> Self {
+        self.lines = false;
+        self.state().batches = batches;
         self
     }
 
@@ -307,7 +319,9 @@ impl Session {
             }
         }
         let mut commands = turn.finish(&document);
-        without_carriage_returns(frame, &mut commands);
+        if self.lines {
+            without_carriage_returns(frame, &mut commands);
+        }
         commands
     }
 
@@ -353,11 +367,12 @@ impl Session {
                 ));
             }
             Shape::Request { id } => {
+                let initialize = message.method == "initialize";
                 let mut state = self.state();
                 if state.server_gone {
                     fate = Fate::Stop;
                     turn.replies.push(gone(id));
-                } else if !state.of_client.add(id, message.method == "initialize") {
+                } else if (self.lines || initialize) && !state.of_client.add(id, initialize) {
                     fate = Fate::Stop;
                     let why = "too many requests wait for an answer";
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
@@ -456,12 +471,13 @@ impl Session {
             Shape::Response { id, error: true } if id == "null" => {}
             Shape::Response { id, .. } => {
                 let mut state = self.state();
-                let Some(answered) = state.of_client.take(id) else {
+                let answered = state.of_client.take(id);
+                if answered.is_none() && self.lines {
                     turn.commands
                         .push(dropped("an answer to a request that nobody waits for"));
                     return Fate::Stop;
-                };
-                if answered.initialize {
+                }
+                if answered.is_some_and(|a| a.initialize) {
                     let version = message
                         .body
                         .and_then(|result| document.member(result, "protocolVersion"))
@@ -470,7 +486,7 @@ impl Session {
                 }
             }
             Shape::Request { id } => {
-                if !self.state().of_server.add(id, false) {
+                if self.lines && !self.state().of_server.add(id, false) {
                     let why = "too many requests wait for an answer";
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
                     return Fate::Stop;

@@ -1,0 +1,129 @@
+//! `Gateway`: the HTTP data plane, started, reloaded and stopped from Python.
+
+use crate::{audit::AuditLog, guard::Guard};
+use egress_guard_core::audit::{Entry, line};
+use egress_guard_gateway::{self as gateway, GatewayError, Record, Recorder, config::Config};
+use pyo3::{
+    exceptions::{PyOSError, PyValueError},
+    prelude::*,
+};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Signals are looked at this often while `run` waits.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Writes to the audit log; without one, nothing is kept.
+struct Log {
+    log: Option<Py<AuditLog>>,
+    policy_hash: Arc<Mutex<Arc<str>>>,
+}
+
+impl Recorder for Log {
+    fn record(&self, record: &Record<'_>) -> bool {
+        let Some(log) = &self.log else {
+            return true;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let nanoseconds = now.map_or(0, |now| now.as_nanos());
+        let policy_hash = Arc::clone(
+            &self
+                .policy_hash
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let entry = Entry {
+            time_ns: u64::try_from(nanoseconds).unwrap_or(u64::MAX),
+            evaluation_ns: record.evaluation_ns,
+            decision_id: &record.decided.decision_id,
+            session_id: record.session,
+            server: record.server,
+            policy_hash: &policy_hash,
+        };
+        let line = line(&record.decided.guard, &record.decided.inspection, &entry);
+        log.get().log.append(&line).is_ok()
+    }
+
+    fn note(&self, text: &str) {
+        // Nothing can be done about a closed stderr.
+        let _ = writeln!(std::io::stderr(), "egress-guard: {text}");
+    }
+}
+
+/// A reverse proxy for MCP over HTTP that judges every message. It serves from its construction on.
+#[pyclass(frozen, module = "mcp_egress_guard._core")]
+pub(crate) struct Gateway {
+    inner: gateway::Gateway,
+    policy_hash: Arc<Mutex<Arc<str>>>,
+}
+
+#[pymethods]
+impl Gateway {
+    #[new]
+    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash=""))]
+    fn new(
+        py: Python<'_>,
+        config: &str,
+        guard: &Guard,
+        audit_log: Option<Py<AuditLog>>,
+        policy_hash: &str,
+    ) -> PyResult<Self> {
+        let guard = Arc::clone(&guard.inner);
+        let policy_hash = Arc::new(Mutex::new(policy_hash.into()));
+        py.detach(|| {
+            let config = Config::from_json(config).map_err(PyValueError::new_err)?;
+            let recorder = Arc::new(Log {
+                log: audit_log,
+                policy_hash: Arc::clone(&policy_hash),
+            });
+            let inner = gateway::Gateway::start(config, guard, recorder).map_err(|error| {
+                if matches!(error, GatewayError::Config(_)) {
+                    PyValueError::new_err(error.to_string())
+                } else {
+                    PyOSError::new_err(error.to_string())
+                }
+            })?;
+            Ok(Self { inner, policy_hash })
+        })
+    }
+
+    /// Waits until the gateway has stopped. Python's signal handlers run meanwhile.
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        while !py.detach(|| self.inner.wait(TICK)) {
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
+    /// Judges what comes next by other rules.
+    #[pyo3(signature = (guard, *, policy_hash=""))]
+    fn reload(&self, guard: &Guard, policy_hash: &str) {
+        *self
+            .policy_hash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = policy_hash.into();
+        self.inner.reload(Arc::clone(&guard.inner));
+    }
+
+    /// Takes no more connections and lets running requests end.
+    fn stop(&self) {
+        self.inner.stop();
+    }
+
+    /// Host and port that it listens on.
+    #[getter]
+    fn address(&self) -> (String, u16) {
+        let address = self.inner.address();
+        (address.ip().to_string(), address.port())
+    }
+
+    /// Host and port of the admin listener.
+    #[getter]
+    fn admin_address(&self) -> Option<(String, u16)> {
+        let address = self.inner.admin_address()?;
+        Some((address.ip().to_string(), address.port()))
+    }
+}

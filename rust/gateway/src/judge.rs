@@ -1,0 +1,115 @@
+//! Has one frame judged: asks the session, records the decision, and says what to do.
+
+use crate::{
+    recorder::Record,
+    sessions::Conversation,
+    shared::{Route, Shared},
+};
+use egress_guard_core::{
+    guard::Guard,
+    session::{Command, Side},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+/// Frames above this are judged beside the worker, so that small ones do not wait for them.
+pub(crate) const LARGE: usize = 256 << 10;
+
+/// What to do with a frame.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Let it through: as it came, or as written here.
+    pub(crate) forward: Option<Option<Vec<u8>>>,
+    /// Answers to the side that it came from.
+    pub(crate) replies: Vec<Vec<u8>>,
+}
+
+/// Has a frame judged.
+pub(crate) fn judge(
+    shared: &Shared,
+    route: &Route,
+    conversation: &Conversation,
+    guard: &Arc<Guard>,
+    from: Side,
+    frame: &[u8],
+) -> Judged {
+    run(shared, route, conversation, guard, from, frame, true)
+}
+
+/// Has a part of a message judged beside it. It is on record only if it stops the message.
+pub(crate) fn weigh(
+    shared: &Shared,
+    route: &Route,
+    conversation: &Conversation,
+    guard: &Arc<Guard>,
+    frame: &[u8],
+) -> Judged {
+    run(
+        shared,
+        route,
+        conversation,
+        guard,
+        Side::Client,
+        frame,
+        false,
+    )
+}
+
+fn run(
+    shared: &Shared,
+    route: &Route,
+    conversation: &Conversation,
+    guard: &Arc<Guard>,
+    from: Side,
+    frame: &[u8],
+    always: bool,
+) -> Judged {
+    let session = conversation.session(guard);
+    let start = Instant::now();
+    let commands = catch_unwind(AssertUnwindSafe(|| session.receive(from, frame)));
+    let taken = start.elapsed();
+    shared.metrics.judged(taken);
+    let Ok(commands) = commands else {
+        shared.metrics.engine_failure();
+        return Judged::of(session.refuse(from, frame, "internal error while judging"));
+    };
+    let passes = commands.iter().any(|c| matches!(c, Command::Forward(None)));
+    for command in &commands {
+        match command {
+            Command::Log(text) => shared.recorder.note(text),
+            Command::Audit(decided) if always || !passes => {
+                shared.metrics.decided(decided.inspection.enforced);
+                let record = Record {
+                    decided,
+                    session: conversation.name(),
+                    server: &route.name,
+                    evaluation_ns: u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX),
+                };
+                if !shared.recorder.record(&record) {
+                    shared.metrics.audit_failure();
+                    let why = "the decision could not be recorded";
+                    return Judged::of(session.refuse(from, frame, why));
+                }
+            }
+            _ => {}
+        }
+    }
+    Judged::of(commands)
+}
+
+impl Judged {
+    fn of(commands: Vec<Command>) -> Self {
+        let mut judged = Self::default();
+        for command in commands {
+            match command {
+                Command::Forward(bytes) => judged.forward = Some(bytes),
+                Command::Reply(frame) => judged.replies.push(frame),
+                Command::Audit(_) | Command::Log(_) => {}
+            }
+        }
+        judged
+    }
+}

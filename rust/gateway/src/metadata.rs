@@ -1,0 +1,74 @@
+//! OAuth protected-resource metadata (RFC 9728): says the URL that the client knows.
+
+use crate::shared::{Route, Shared};
+use http::{HeaderMap, HeaderValue, Uri, header};
+use std::sync::Arc;
+
+/// Where the metadata lives.
+pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The URL under which clients know a route.
+pub(crate) fn public_url(shared: &Shared, route: &Route) -> Option<Uri> {
+    let url: Uri = shared.config.public_url.as_ref()?.parse().ok()?;
+    if url.path() != "/" || shared.config.public_url.as_ref()?.ends_with('/') {
+        return Some(url);
+    }
+    // An origin only: each route adds its path.
+    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+    format!("{scheme}://{authority}{}", route.path).parse().ok()
+}
+
+/// The route that a metadata path speaks of, and the upstream's path for it.
+pub(crate) fn find(shared: &Shared, path: &str) -> Option<(Arc<Route>, String)> {
+    let suffix = path.strip_prefix(WELL_KNOWN)?;
+    if suffix.is_empty() || suffix == "/" {
+        let route = shared.by_path.get("/").or_else(|| shared.routes.first())?;
+        return Some((Arc::clone(route), WELL_KNOWN.into()));
+    }
+    let route = shared.by_path.get(suffix)?;
+    let path = route.url.path().trim_end_matches('/');
+    Some((Arc::clone(route), format!("{WELL_KNOWN}{path}")))
+}
+
+/// The metadata with `resource` naming the public URL; `None` if it stays as it is.
+pub(crate) fn rewrite(shared: &Shared, route: &Route, body: &[u8]) -> Option<Vec<u8>> {
+    let public = public_url(shared, route)?;
+    let mut metadata: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let resource = metadata.as_object_mut()?.get_mut("resource")?;
+    *resource = public.to_string().into();
+    serde_json::to_vec(&metadata).ok()
+}
+
+/// Lets `resource_metadata` of each challenge point here, if there is a public URL.
+pub(crate) fn rewrite_challenges(shared: &Shared, route: &Route, headers: &mut HeaderMap) {
+    if !headers.contains_key(header::WWW_AUTHENTICATE) {
+        return;
+    }
+    let Some(public) = public_url(shared, route) else {
+        return;
+    };
+    let (Some(scheme), Some(authority)) = (public.scheme_str(), public.authority()) else {
+        return;
+    };
+    let path = public.path().trim_end_matches('/');
+    let ours = format!("{scheme}://{authority}{WELL_KNOWN}{path}");
+    let all: Vec<HeaderValue> = headers
+        .get_all(header::WWW_AUTHENTICATE)
+        .iter()
+        .map(|value| challenge(value, &ours).unwrap_or_else(|| value.clone()))
+        .collect();
+    headers.remove(header::WWW_AUTHENTICATE);
+    for value in all {
+        headers.append(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+fn challenge(value: &HeaderValue, ours: &str) -> Option<HeaderValue> {
+    const NAME: &str = "resource_metadata=\"";
+    let text = value.to_str().ok()?;
+    let start = text.find(NAME)?.checked_add(NAME.len())?;
+    let (before, rest) = text.split_at_checked(start)?;
+    let (url, after) = rest.split_at_checked(rest.find('"')?)?;
+    url.contains(WELL_KNOWN)
+        .then(|| HeaderValue::from_str(&format!("{before}{ours}{after}")).ok())?
+}

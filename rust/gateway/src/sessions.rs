@@ -1,0 +1,128 @@
+//! Remembers the conversation of each legacy session, boundedly.
+
+use crate::shared::Shared;
+use egress_guard_core::{guard::Guard, session::Session};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// One conversation, shared by the requests and streams of a session.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    session: Session,
+    id: OnceLock<String>,
+    name: OnceLock<String>,
+}
+
+impl Conversation {
+    pub(crate) fn new(shared: &Shared, batches: bool) -> Arc<Self> {
+        let nonce = shared.nonce();
+        Arc::new(Self {
+            session: Session::new(shared.guard(), shared.deny, &nonce).over_http(batches),
+            id: OnceLock::new(),
+            name: OnceLock::new(),
+        })
+    }
+
+    /// `Mcp-Session-Id`; empty for a request that stands alone.
+    pub(crate) fn id(&self) -> &str {
+        self.id.get().map_or("", String::as_str)
+    }
+
+    /// A name for logs, from which the id cannot be told: who has the id, has the session.
+    pub(crate) fn name(&self) -> &str {
+        let Some(id) = self.id.get() else {
+            return "";
+        };
+        self.name.get_or_init(|| {
+            let digest = Sha256::digest(id.as_bytes());
+            let hex = |byte: &u8| format!("{byte:02x}");
+            digest.iter().take(8).map(hex).collect()
+        })
+    }
+
+    /// The protocol's state, with the newest rules.
+    pub(crate) fn session(&self, guard: &Arc<Guard>) -> &Session {
+        if !Arc::ptr_eq(&self.session.guard(), guard) {
+            self.session.reload(Arc::clone(guard));
+        }
+        &self.session
+    }
+}
+
+type Key = (usize, String);
+
+/// The sessions in two generations: what was not used for a whole generation is forgotten, without
+/// a search for the oldest.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    generations: Mutex<Generations>,
+    capacity: usize,
+    lifetime: Duration,
+}
+
+#[derive(Debug)]
+struct Generations {
+    young: HashMap<Key, Arc<Conversation>>,
+    old: HashMap<Key, Arc<Conversation>>,
+    since: Instant,
+}
+
+impl Sessions {
+    pub(crate) fn new(capacity: usize, lifetime: Duration) -> Self {
+        Self {
+            generations: Mutex::new(Generations {
+                young: HashMap::new(),
+                old: HashMap::new(),
+                since: Instant::now(),
+            }),
+            capacity: capacity.div_ceil(2),
+            lifetime,
+        }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Generations> {
+        let mut all = self
+            .generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if all.young.len() >= self.capacity || all.since.elapsed() > self.lifetime {
+            all.old = std::mem::take(&mut all.young);
+            all.since = Instant::now();
+        }
+        all
+    }
+
+    pub(crate) fn find(&self, route: usize, id: &str) -> Option<Arc<Conversation>> {
+        let key = (route, id.to_owned());
+        let mut all = self.turn();
+        if let Some(found) = all.young.get(&key) {
+            return Some(Arc::clone(found));
+        }
+        let found = all.old.remove(&key)?;
+        all.young.insert(key, Arc::clone(&found));
+        Some(found)
+    }
+
+    pub(crate) fn insert(&self, route: usize, id: &str, conversation: &Arc<Conversation>) {
+        let _ = conversation.id.set(id.to_owned());
+        self.turn()
+            .young
+            .insert((route, id.to_owned()), Arc::clone(conversation));
+    }
+
+    pub(crate) fn remove(&self, route: usize, id: &str) {
+        let key = (route, id.to_owned());
+        let mut all = self.turn();
+        all.young.remove(&key);
+        all.old.remove(&key);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let all = self.turn();
+        all.young.len().saturating_add(all.old.len())
+    }
+}
