@@ -6,6 +6,7 @@ nor YAML, so that a proxy without configuration starts at once.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ __all__ = [
     "Inspection",
     "PolicyEngine",
     "Session",
+    "builtin_hash",
     "builtin_packs",
     "builtin_profiles",
     "builtin_rules",
@@ -71,6 +73,11 @@ def builtin_rules() -> list[dict[str, Any]]:
             plain = {key: value for key, value in rule.items() if key != "tests"}
             rules.append({"pack": data["pack"], "version": data.get("version", "")} | plain)
     return rules
+
+
+def builtin_hash() -> str:
+    """16 hex digits that name the built-in packs, for the audit log."""
+    return hashlib.sha256(builtin_packs().encode()).hexdigest()[:16]
 
 
 def compile_guard(rules: Sequence[Mapping[str, Any]], settings: Settings | None = None) -> Guard:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mcp_egress_guard.config import GatewayConfig
-
     from mcp_egress_guard.audit.log import Event, Filter
     from mcp_egress_guard.audit.stats import Stats
+    from mcp_egress_guard.config import GatewayConfig
 
 app = typer.Typer(help="Read, check and hand on the audit log.", no_args_is_help=True)
 

@@ -1,0 +1,66 @@
+"""`inspect`: judges a saved call and shows every finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json, setup
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+
+    @app.command("inspect")
+    def inspect_call(
+        input_file: Annotated[
+            Path, typer.Option("--input", "-i", help="A call as JSON.", show_default=False)
+        ],
+        config: ConfigOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Judge a saved call and show what led to the decision.
+
+        The file holds tool_name and arguments, and where it matters environment, labels and
+        session_id; or a whole JSON-RPC message.
+        """
+        from mcp_egress_guard.cli.rules import as_data
+        from mcp_egress_guard.fixture import read_fixture
+
+        call = read_fixture(input_file)
+        result = setup(config).guard.evaluate(
+            call.tool_name, call.arguments, environment=call.environment, labels=call.labels
+        )
+        if as_json:
+            print_json({"tool_name": call.tool_name} | as_data(result))
+            return
+        from mcp_egress_guard.cli.render import table
+
+        rule = result.primary_rule
+        rows = [
+            ["Tool", call.tool_name],
+            ["Decision", f"{result.decision}"],
+            ["Reason", result.reason],
+            ["Risk Score", f"{result.risk_score:.2f}"],
+            ["Eval Time", f"{result.evaluation_ms:.2f}ms"],
+            ["Rule ID", rule.id if rule else "-"],
+            ["Rule Name", rule.name if rule else "-"],
+            ["Policy Code", result.policy_code or "-"],
+            ["Findings", str(len(result.findings))],
+        ]
+        table("Inspection Result", ["Field", "Value"], rows)
+        if result.findings:
+            columns = ["Analyzer", "Type", "Risk", "Description", "Where"]
+            found = [
+                [
+                    finding.analyzer,
+                    finding.finding_type,
+                    f"{finding.risk_score:.2f}",
+                    finding.description,
+                    str(finding.metadata.get("pointer", "")),
+                ]
+                for finding in result.findings
+            ]
+            table("Analyzer Findings", columns, found)

@@ -1,0 +1,80 @@
+"""What a command stands on: the configuration that was found, and the guard that it describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.config import GatewayConfig
+    from mcp_egress_guard.core import EgressGuard
+    from mcp_egress_guard.policy.loader import LoadedRules
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file; searched in this folder if absent."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A guard and where it came from."""
+
+    guard: EgressGuard
+    config: GatewayConfig | None
+    loaded: LoadedRules | None
+
+
+def setup(config_file: Path | None) -> Setup:
+    """The guard of a configuration file, or of the built-in rules where there is none.
+
+    Raises:
+        EgressGuardError: a file that is missing or wrong.
+    """
+    from mcp_egress_guard.core import EgressGuard
+
+    path = config_file or find_config()
+    if path is None:
+        return Setup(EgressGuard(), None, None)
+    from mcp_egress_guard.config import load_config
+    from mcp_egress_guard.policy.loader import load_rules
+
+    config = load_config(path)
+    loaded = load_rules(config)
+    guard = EgressGuard(loaded.engine_settings(config))
+    guard.engine.load_rules(loaded.rules)
+    return Setup(guard, config, loaded)
+
+
+def find_config() -> Path | None:
+    """The configuration file of this folder, found without loading what reads it."""
+    names = ("gateway.yaml", "gateway.yml", ".egress-guard.yaml")
+    return next((path for name in names if (path := Path(name)).is_file()), None)
+
+
+def read_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        InputError: not one; the message says where reading stopped.
+    """
+    from mcp_egress_guard.errors import InputError
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not a JSON object")
+    return value
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Data for scripts, on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

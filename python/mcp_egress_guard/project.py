@@ -1,0 +1,56 @@
+"""A project folder: the files that `init` writes, and the import of its rules into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mcp_egress_guard.config import load_config
+from mcp_egress_guard.errors import InputError
+from mcp_egress_guard.policy.builtins import profile as profile_of
+from mcp_egress_guard.policy.loader import load_rules
+from mcp_egress_guard.policy.store import ImportReport, RuleStore
+
+
+@dataclass
+class Project:
+    """What `initialize` did."""
+
+    created: list[Path] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    store: Path = Path()
+    rules: int = 0
+    imported: ImportReport = field(default_factory=ImportReport)
+
+
+def initialize(folder: Path, profile: str) -> Project:
+    """Writes the files that are missing and imports the rules; a file that is there stays.
+
+    Raises:
+        EgressGuardError: an unknown profile, a folder that cannot be written, or a user's file
+            that is wrong; then nothing is imported.
+    """
+    chosen = profile_of(profile)
+    project = Project()
+    wanted = {folder / "gateway.yaml": chosen.gateway}
+    wanted |= {folder / "policies" / name: text for name, text in chosen.packs.items()}
+    for path, text in wanted.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # "x": a file that somebody made in the meantime is not lost either.
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+            project.created.append(path)
+        except FileExistsError:
+            project.kept.append(path)
+        except OSError as error:
+            raise InputError(
+                f"cannot be written: {error.strerror}", file=path, hint="choose --output-dir"
+            ) from None
+    config = load_config(folder / "gateway.yaml")
+    loaded = load_rules(config)
+    with RuleStore(config.db_file) as store:
+        project.imported = store.replace(loaded.rules)
+    project.store = config.db_file
+    project.rules = len(loaded.rules)
+    return project
