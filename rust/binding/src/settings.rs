@@ -24,6 +24,7 @@ struct Source {
     fail_closed_categories: Option<Vec<String>>,
     environment: String,
     internal_domains: Vec<String>,
+    blocked_domains: Vec<String>,
     org_fingerprints: Vec<String>,
     /// Globs of tool names, each with its categories.
     tool_categories: BTreeMap<String, Vec<String>>,
@@ -42,6 +43,7 @@ impl Default for Source {
             fail_closed_categories: None,
             environment: String::new(),
             internal_domains: Vec::new(),
+            blocked_domains: Vec::new(),
             org_fingerprints: Vec::new(),
             tool_categories: BTreeMap::new(),
             entropy: false,
@@ -78,6 +80,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
         },
         environment: source.environment,
         internal_domains: source.internal_domains,
+        blocked_domains: source.blocked_domains,
         org_fingerprints: source.org_fingerprints,
         tool_categories: source
             .tool_categories

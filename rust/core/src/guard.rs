@@ -45,6 +45,8 @@ pub struct Settings {
     pub environment: String,
     /// Globs of hosts that belong to the organisation.
     pub internal_domains: Vec<String>,
+    /// Globs of hosts that nothing may be sent to.
+    pub blocked_domains: Vec<String>,
     /// What tools are for, by globs of their names; overrides what the words of a name say.
     pub tool_categories: Vec<(String, Categories)>,
     /// Code names to look for: plain, or `sha256:` and 64 hex digits of the lower-case term.
@@ -66,6 +68,7 @@ impl Default for Settings {
             fail_closed: Categories(u16::MAX),
             environment: String::new(),
             internal_domains: Vec::new(),
+            blocked_domains: Vec::new(),
             tool_categories: Vec::new(),
             org_fingerprints: Vec::new(),
             entropy: false,
@@ -492,3 +495,6 @@ impl<'g, 'd> Survey<'g, 'd> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
     analyzer::{Language, command::Dialect},
     policy::category::{Category, Tool},
     policy::words::Senses as S,
-    walk::{Document, Edge, Kind, NodeId},
+    walk::{Document, Edge, Kind, LeafId, NodeId},
 };
 use role::Role;
 
@@ -139,6 +139,25 @@ pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
             tool.learn(category);
         }
     }
+}
+
+/// The text that a call carries to where it goes.
+#[must_use]
+pub fn content(document: &Document<'_>, arguments: NodeId) -> Option<LeafId> {
+    document
+        .children(arguments)
+        .take(MEMBERS)
+        .filter(|&child| {
+            let role = document.name(child).map_or(Role::None, role::of);
+            matches!(role, Role::Body | Role::Weak | Role::Text)
+        })
+        .find_map(|child| match document.node(child)?.kind {
+            Kind::String(leaf) => document
+                .str(child)
+                .is_some_and(|text| !text.is_empty())
+                .then_some(leaf),
+            _ => None,
+        })
 }
 
 impl<'t> Router<'t> {

@@ -9,6 +9,7 @@ pub mod command;
 pub mod destination;
 mod entropy;
 pub mod path;
+pub mod payload;
 pub mod sql;
 pub mod text;
 
@@ -56,6 +57,8 @@ pub struct Analyzers {
     pub destination: destination::DestinationAnalyzer,
     /// Paths.
     pub path: path::PathAnalyzer,
+    /// Shapes of arguments.
+    pub payload: payload::PayloadAnalyzer,
 }
 
 impl Analyzers {
@@ -71,6 +74,7 @@ impl Analyzers {
             sql: sql::SqlAnalyzer::new(&catalog)?,
             destination: destination::DestinationAnalyzer::new(&catalog, settings)?,
             path: path::PathAnalyzer::new(&catalog)?,
+            payload: payload::PayloadAnalyzer::new(&catalog)?,
             catalog,
         })
     }

@@ -3,7 +3,10 @@
 use super::Survey;
 use crate::{
     analyzer::{Scope, command::Dialect},
-    route::{Flow, Router, Use},
+    detector::syntax::DetectorKind,
+    finding::Finding,
+    policy::category::Category,
+    route::{self, Flow, Router, Use},
     span::Span,
     walk::{Document, Kind, LeafId, NodeId, ROOT},
 };
@@ -24,16 +27,61 @@ struct Home {
 impl Survey<'_, '_> {
     /// What the arguments of a tool call would do.
     pub(super) fn arguments(&mut self, arguments: NodeId) {
-        self.route(self.document, arguments, None, 0);
+        let sends = self.route(self.document, arguments, None, 0);
+        if sends {
+            self.together(arguments);
+        }
     }
 
+    /// What only the arguments of a sending call show together.
+    fn together(&mut self, arguments: NodeId) {
+        let guard = self.guard;
+        let catalog = &guard.analyzers.catalog;
+        let tool = self.tool;
+        let decided = |kind: DetectorKind| {
+            move |finding: &&Finding| {
+                catalog.get(finding.detector).is_some_and(|d| {
+                    d.kind == kind && d.tags.iter().any(|t| t == "deny" || t == "review")
+                })
+            }
+        };
+        let sensitive = self.findings.iter().find(decided(DetectorKind::Path));
+        let leaves = [
+            Category::Upload,
+            Category::Messaging,
+            Category::Http,
+            Category::Network,
+        ]
+        .into_iter()
+        .any(|category| tool.is(category));
+        if leaves
+            && let Some(finding) = sensitive
+            && let Some(detector) = guard.analyzers.path.upload()
+        {
+            let (leaf, span) = (finding.leaf, finding.text_span);
+            self.scope.report(detector, span, None);
+            self.settle(Home { leaf, whole: false });
+        }
+        if self
+            .findings
+            .iter()
+            .any(|f| decided(DetectorKind::Destination)(&f))
+            && let Some(leaf) = route::content(self.document, arguments)
+            && let Some(text) = self.document.leaf(leaf).map(|l| l.text.as_ref())
+        {
+            guard.analyzers.payload.public(text, &mut self.scope);
+            self.settle(Home { leaf, whole: false });
+        }
+    }
+
+    /// Hands over every value; says whether the call sends data.
     fn route(
         &mut self,
         document: &Document<'_>,
         arguments: NodeId,
         inside: Option<LeafId>,
         layer: usize,
-    ) {
+    ) -> bool {
         let tool = self.tool;
         let router = Router::new(document, arguments, tool);
         let end = document.node(arguments).map_or(arguments, |n| n.next);
@@ -62,6 +110,9 @@ impl Survey<'_, '_> {
                 (Kind::String(leaf), use_) => {
                     if let Some(text) = document.str(at) {
                         self.value(text, use_, home(leaf));
+                        if inside.is_none() {
+                            self.shape(leaf, at, text, use_);
+                        }
                         self.inside(text, use_, home(leaf), layer);
                     }
                 }
@@ -73,6 +124,24 @@ impl Survey<'_, '_> {
                 _ => at.saturating_add(1),
             };
         }
+        router.sends()
+    }
+
+    /// What name and text of a value show beside what it is used for.
+    fn shape(&mut self, leaf: LeafId, node: NodeId, text: &str, use_: Use) {
+        let payload = &self.guard.analyzers.payload;
+        if !matches!(use_, Use::Data | Use::Nested) {
+            return;
+        }
+        let document = self.document;
+        // What a secret detector knows by its form needs no second finding for its name.
+        if !self.findings.iter().any(|f| f.leaf == leaf)
+            && let Some(name) = document.name(node)
+        {
+            payload.member(name, text, &mut self.scope);
+        }
+        payload.text(text, &mut self.scope);
+        self.settle(Home { leaf, whole: false });
     }
 
     /// A JSON text that is a value has arguments of its own, unless the tool only stores it.
@@ -92,7 +161,7 @@ impl Survey<'_, '_> {
         {
             self.argv(&nested, ROOT, None, &|_| home);
         }
-        self.route(&nested, ROOT, Some(home.leaf), layer.saturating_add(1));
+        let _ = self.route(&nested, ROOT, Some(home.leaf), layer.saturating_add(1));
     }
 
     fn argv(
@@ -209,6 +278,9 @@ impl Survey<'_, '_> {
                     reached = analyzers.destination.hosts(text);
                     for destination in &mut reached {
                         destination.sends = flow == Flow::Send;
+                        if !destination.scheme.is_empty() {
+                            analyzers.payload.url(destination.span, scope);
+                        }
                         analyzers.destination.report_flow(destination, flow, scope);
                     }
                 }
