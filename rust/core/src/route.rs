@@ -556,9 +556,7 @@ impl<'t> Router<'t> {
         }
         let (mut program, mut arguments) = (None, None);
         for child in document.children(object).take(MEMBERS) {
-            let Some(name) = document.name(child) else {
-                return None;
-            };
+            let name = document.name(child)?;
             let kind = document.node(child)?.kind;
             if role::names_program(name) && matches!(kind, Kind::String(_)) {
                 program.get_or_insert(child);

@@ -193,7 +193,7 @@ fn by_words(words: &Words, senses: S) -> Categories {
     }
 
     let runs = senses.any(S::RUN);
-    let shell = senses.any(S::SHELL) && !(database && !words.any(&["shell", "bash", "sh"]))
+    let shell = senses.any(S::SHELL) && (!database || words.any(&["shell", "bash", "sh"]))
         || runs && senses.any(S::PROCESS)
         || runs && alone
         || words.any(&["exec", "spawn"]) && !database && !code
