@@ -228,10 +228,16 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     } else {
         value
     };
+    let connection = class == NameClass::Password && is_connection(text, start);
+    // A part of a connection string is no code, whatever it looks like.
+    let value = assign::Value {
+        quoted: value.quoted || connection,
+        ..value
+    };
     if !is_secret(class, text, &value) {
         return;
     }
-    let kind = if class == NameClass::Password && is_connection(text, start) {
+    let kind = if connection {
         Builtin::ConnectionString
     } else {
         of_class(class)
@@ -601,6 +607,12 @@ fn jwt(hit: usize, scan: &mut Scan<'_, '_>) {
     }
     if parts >= 3 && checksum::jwt_header(slice(text, hit, head)) {
         scan.run_until = end;
-        scan.found(Builtin::Jwt, Span::new(hit, end));
+        // In a header it is the bearer's right that counts.
+        let announced = contains_fold(slice(text, hit.saturating_sub(8), hit), b"bearer ");
+        let kind = match scan.analyzer.has(Builtin::BearerHeader) && announced {
+            true => Builtin::BearerHeader,
+            false => Builtin::Jwt,
+        };
+        scan.found_as(kind, Builtin::Jwt.rank(), Span::new(hit, end));
     }
 }

@@ -141,7 +141,7 @@ fn is_plain_key(value: &[u8], m: Mix) -> bool {
         && m.lower.saturating_add(m.upper) >= 4
         && m.symbol == 0
         && m.blank == 0
-        && !(m.hex && is_sequence(value))
+        && !(value.len() < 20 && is_sequence(value))
         && !reads_as_words(value)
         && !value.windows(3).any(|w| w.eq_ignore_ascii_case(b"xxx"))
         && !is_stand_in(value)
@@ -185,7 +185,7 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
                 return false;
             }
             if is_uuid(value) {
-                return v.style == Style::Assigned;
+                return true;
             }
             let long = value.len() >= if v.style == Style::Prose { 16 } else { 12 };
             let strong_short = class == NameClass::Secret
@@ -200,7 +200,7 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
         NameClass::WeakKey => {
             m.blank == 0
                 && ascii
-                && v.style == Style::Assigned
+                && (v.style == Style::Assigned || m.hex)
                 && value.len() >= 20
                 && if m.hex {
                     matches!(value.len(), 32 | 40 | 48 | 56 | 64 | 96 | 128)

@@ -24,7 +24,9 @@ mod url;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use assign::name_before;
 pub(crate) use builtin::Builtin;
+pub(crate) use checksum::base64;
 
 use super::{Scope, entropy};
 use crate::{
@@ -163,6 +165,10 @@ impl TextAnalyzer {
 
     fn builtin(&self, builtin: Builtin) -> Option<DetectorId> {
         self.builtins.get(&builtin).copied()
+    }
+
+    fn has(&self, builtin: Builtin) -> bool {
+        self.builtins.contains_key(&builtin)
     }
 
     fn rule_count(&self) -> usize {

@@ -242,7 +242,7 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
 
 /// As [`is_placeholder`], but for values of one repeated character.
 pub(crate) fn is_stand_in(value: &[u8]) -> bool {
-    if is_reference(value) {
+    if is_reference(value) || value.windows(3).any(|w| w == b"***" || w == b"...") {
         return true;
     }
     let mut all_plain = true;

@@ -53,11 +53,16 @@ impl<'t, 'a> Scan<'t, 'a> {
 
     /// Adds what code found, if the catalogue has an entry for it.
     pub(crate) fn found(&mut self, builtin: Builtin, span: Span) {
+        self.found_as(builtin, builtin.rank(), span);
+    }
+
+    /// As [`Scan::found`], with a rank that the surroundings give.
+    pub(crate) fn found_as(&mut self, builtin: Builtin, rank: u8, span: Span) {
         if let Some(detector) = self.analyzer.builtin(builtin) {
             self.push(Hit {
                 span,
                 detector,
-                rank: builtin.rank(),
+                rank,
                 note: None,
             });
         }
