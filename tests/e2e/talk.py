@@ -47,7 +47,7 @@ class Talk:
         if len(server) == 1:
             server = (sys.executable, str(RAW_SERVER), server[0], str(self.notes))
         self.process = subprocess.Popen(
-            [guard, "run", *options, "--", *server],
+            [guard, "run", *options, *(("--", *server) if server else ())],
             **{
                 "cwd": folder,
                 "stdin": subprocess.PIPE,

@@ -11,7 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
-CHUNK = 1 << 18
+# A pipe's capacity. A larger buffer is mapped and unmapped by the allocator at every read, which
+# costs 15 µs instead of 1.
+CHUNK = 1 << 16
 # More than this is not joined into one buffer, only to save a system call.
 JOIN = 1 << 16
 # What a server that does not read is let lag behind; then its client waits too.

@@ -69,8 +69,14 @@ class Server:
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
-    def stop(self, patience: float) -> int:
-        """Asks it to end, and after `patience` seconds ends it; those that it started as well."""
+    def stop(self, patience: float, grace: float = 0.0) -> int:
+        """Asks it to end, and after `patience` seconds ends it; those that it started as well.
+
+        Until `grace` seconds have passed it may still end by itself.
+        """
+        if grace:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace)
         family = [pid for pid in descendants(self._process.pid) if _same_group(pid)]
         with contextlib.suppress(OSError):
             self._process.terminate()

@@ -292,7 +292,9 @@ class Proxy:
                 self.answer_the_late()
         except OSError:
             owed = True
-        code = self.server.stop(self.patience.terminate)
+        # Its output is closed before it has ended: it is on its way out.
+        grace = self.patience.end if client_ended else self.patience.output
+        code = self.server.stop(self.patience.terminate, grace)
         return code or int(owed or not client_ended)
 
     def answer_the_late(self) -> None:

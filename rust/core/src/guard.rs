@@ -205,6 +205,7 @@ impl Guard {
         findings.sort_by_key(|f| (f.span.start, f.span.end, f.detector));
         let facts = CallFacts {
             document,
+            message: message.node,
             method: &message.method,
             tool_name,
             categories,

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     detector::{Catalog, DetectorId, syntax::DetectorKind},
     finding::Finding,
-    walk::ROOT,
 };
 use std::cell::OnceCell;
 
@@ -269,13 +268,24 @@ impl<'p> Probe<'p> {
     pub(super) fn found(&self) -> &[bool] {
         self.found.get_or_init(|| {
             let document = self.facts.document;
-            let node = self
-                .facts
-                .arguments
-                .or_else(|| document.member(ROOT, "params"))
-                .or_else(|| document.member(ROOT, "result"))
-                .unwrap_or(ROOT);
-            self.contents.search(document, node)
+            // Of the message, not of the frame: a batch holds others.
+            let member = |name| document.member(self.facts.message, name);
+            let whole = || {
+                let body = member("params").or_else(|| member("result"));
+                vec![
+                    body.or_else(|| member("error"))
+                        .unwrap_or(self.facts.message),
+                ]
+            };
+            let nodes = match (self.facts.arguments, member("params")) {
+                // Answers to the server's questions leave with a repeated call.
+                (Some(arguments), Some(params)) => std::iter::once(arguments)
+                    .chain(document.member(params, "inputResponses"))
+                    .chain(document.member(params, "requestState"))
+                    .collect(),
+                _ => whole(),
+            };
+            self.contents.search(document, &nodes)
         })
     }
 }

@@ -104,17 +104,20 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Which patterns match in some string, member names included, at or below `node`.
+    /// Which patterns match in some string, member names included, at or below one of `nodes`.
     #[must_use]
-    pub fn search(&self, document: &Document<'_>, node: NodeId) -> Vec<bool> {
+    pub fn search(&self, document: &Document<'_>, nodes: &[NodeId]) -> Vec<bool> {
         let mut found = vec![false; self.regexes.len()];
-        let Some(end) = document.node(node).map(|n| n.next) else {
-            return found;
-        };
         let mut wanted = vec![false; self.regexes.len()];
-        let inside = |n: NodeId| n > node && n < end || n == node && end == node.saturating_add(1);
-        for leaf in document.leaves.iter().filter(|leaf| inside(leaf.node)) {
-            self.leaf(&leaf.text, &mut wanted, &mut found);
+        for &node in nodes {
+            let Some(end) = document.node(node).map(|n| n.next) else {
+                continue;
+            };
+            let inside =
+                |n: NodeId| n > node && n < end || n == node && end == node.saturating_add(1);
+            for leaf in document.leaves.iter().filter(|leaf| inside(leaf.node)) {
+                self.leaf(&leaf.text, &mut wanted, &mut found);
+            }
         }
         found
     }
@@ -249,7 +252,7 @@ mod tests {
             builder.add(pattern).unwrap();
         }
         let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
-        builder.build().unwrap().search(&document, ROOT)
+        builder.build().unwrap().search(&document, &[ROOT])
     }
 
     #[test]

@@ -170,6 +170,12 @@ impl PolicyEngine {
         &self.sources
     }
 
+    /// Whether any rule is about what travels this way.
+    #[must_use]
+    pub fn concerns(&self, direction: Direction) -> bool {
+        self.rules.iter().any(|rule| rule.way.is(direction))
+    }
+
     /// Decides one message.
     #[must_use]
     pub fn decide(&self, facts: &CallFacts<'_>) -> Outcome {

@@ -44,6 +44,8 @@ pub enum Direction {
 pub struct CallFacts<'a> {
     /// The frame's values.
     pub document: &'a Document<'a>,
+    /// The message, which may be one of a batch.
+    pub message: NodeId,
     /// JSON-RPC method; empty for a response.
     pub method: &'a str,
     /// `params.name` of `tools/call`; empty otherwise.

@@ -6,8 +6,13 @@ use super::{
     syntax::{RuleSource, Strategy},
 };
 use crate::{
-    analyzer::destination::Destination, decision::Decision, detector::Catalog, finding::Finding,
-    limits::Limits, span::Span, walk::Document,
+    analyzer::destination::Destination,
+    decision::Decision,
+    detector::Catalog,
+    finding::Finding,
+    limits::Limits,
+    span::Span,
+    walk::{Document, ROOT},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -103,6 +108,7 @@ impl Case {
         categories.add(Category::Database);
         let outcome = engine.decide(&CallFacts {
             document: &document,
+            message: ROOT,
             method: method.unwrap_or_default(),
             tool_name: member("name")
                 .and_then(|node| document.str(node))

@@ -23,7 +23,7 @@ use crate::{
     span::Span,
     walk::{Document, Kind, NodeId, ROOT},
 };
-use pending::Pending;
+use pending::{Kind as Asked, Pending};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -199,17 +199,21 @@ impl Session {
         let mut turn = Turn::default();
         for message in frame::messages(&document).unwrap_or_default() {
             let Ok(message) = message else { continue };
-            match (&message.shape, from) {
-                (Shape::Request { id }, _) => {
+            match &message.shape {
+                Shape::Request { id } => {
                     self.forget(from, id);
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
                 }
-                (Shape::Response { id, .. }, _) => {
-                    self.forget(from, id);
+                Shape::Response { id, .. } => {
+                    let asked = match from {
+                        Side::Client => Side::Server,
+                        Side::Server => Side::Client,
+                    };
+                    self.forget(asked, id);
                     let error = reply::error(id, reply::INTERNAL, why);
                     turn.fates.push((message.node, Fate::Replace(error)));
                 }
-                (Shape::Notification, _) => {}
+                Shape::Notification => {}
             }
         }
         turn.finish(&document)
@@ -264,7 +268,7 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what is remembered of a request or of the request that was answered.
+    /// Drops what is remembered of a request of this side.
     fn forget(&self, from: Side, id: &str) {
         let mut state = self.state();
         let _ = match from {
@@ -361,18 +365,24 @@ impl Session {
                     guard,
                     &inspection,
                     id,
-                    self.deny_response,
+                    if message.is_tool_call() {
+                        self.deny_response
+                    } else {
+                        DenyResponse::JsonRpcError
+                    },
                     modern,
                     &decision_id,
                 ));
             }
             Shape::Request { id } => {
-                let initialize = message.method == "initialize";
+                let asked = Asked::of(&message.method);
                 let mut state = self.state();
                 if state.server_gone {
                     fate = Fate::Stop;
                     turn.replies.push(gone(id));
-                } else if (self.lines || initialize) && !state.of_client.add(id, initialize) {
+                } else if (self.lines || asked == Asked::Initialize)
+                    && !state.of_client.add(id, asked)
+                {
                     fate = Fate::Stop;
                     let why = "too many requests wait for an answer";
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
@@ -466,6 +476,7 @@ impl Session {
         message: &Message,
         turn: &mut Turn,
     ) -> Fate {
+        let mut asked = Asked::Other;
         match &message.shape {
             // The server could not read something; whom it concerns is not known.
             Shape::Response { id, error: true } if id == "null" => {}
@@ -477,7 +488,8 @@ impl Session {
                         .push(dropped("an answer to a request that nobody waits for"));
                     return Fate::Stop;
                 }
-                if answered.is_some_and(|a| a.initialize) {
+                asked = answered.unwrap_or(Asked::Other);
+                if asked == Asked::Initialize {
                     let version = message
                         .body
                         .and_then(|result| document.member(result, "protocolVersion"))
@@ -486,7 +498,7 @@ impl Session {
                 }
             }
             Shape::Request { id } => {
-                if self.lines && !self.state().of_server.add(id, false) {
+                if self.lines && !self.state().of_server.add(id, Asked::Other) {
                     let why = "too many requests wait for an answer";
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
                     return Fate::Stop;
@@ -500,27 +512,53 @@ impl Session {
                 }
             }
         }
-        let inspection = guard.inspect(document, message, &self.from_server);
-        // Nothing leaves the machine this way: what cannot be masked is not held back either.
-        if inspection.enforced != Decision::Redact {
+        // Only rules that say so are about what the server sends.
+        if !guard.policy.concerns(Direction::Response) {
             return Fate::Pass;
         }
-        let fate = match rewrite(guard, document, message, &inspection.redactions) {
-            Some(Some(bytes)) => Fate::Replace(bytes),
-            Some(None) => return Fate::Pass,
-            None => match &message.shape {
-                Shape::Response { id, .. } => {
-                    let why = "the answer holds a secret that cannot be masked in its place";
-                    Fate::Replace(reply::error(id, reply::DENIED, why))
-                }
-                Shape::Request { .. } | Shape::Notification => {
-                    turn.commands
-                        .push(dropped("a secret that cannot be masked in its place"));
-                    Fate::Stop
-                }
+        let mut inspection = guard.inspect(document, message, &self.from_server);
+        let mut rewritten = None;
+        match inspection.enforced {
+            Decision::Allow | Decision::Simulate => {}
+            Decision::Redact => match rewrite(guard, document, message, &inspection.redactions) {
+                Some(None) => return Fate::Pass,
+                Some(bytes) => rewritten = bytes,
+                None => refuse_to_redact(&mut inspection),
             },
-        };
+            // Nothing leaves the machine this way: without a rule, a bound that was met holds
+            // nothing back.
+            Decision::Deny | Decision::Escalate if inspection.primary.is_none() => {
+                return Fate::Pass;
+            }
+            Decision::Deny | Decision::Escalate => {}
+        }
+        if inspection.decision == Decision::Allow {
+            return Fate::Pass;
+        }
         let decision_id = self.decision_id();
+        let fate = match (rewritten, inspection.enforced) {
+            (Some(bytes), _) => Fate::Replace(bytes),
+            (None, Decision::Deny | Decision::Escalate) => {
+                let modern = self.state().modern;
+                let reply = |id: &str| {
+                    let form = match asked {
+                        Asked::ToolCall => self.deny_response,
+                        _ => DenyResponse::JsonRpcError,
+                    };
+                    reply::denial(guard, &inspection, id, form, modern, &decision_id)
+                };
+                match &message.shape {
+                    Shape::Response { id, .. } => Fate::Replace(reply(id)),
+                    Shape::Request { id } => {
+                        self.forget(Side::Server, id);
+                        turn.replies.push(reply(id));
+                        Fate::Stop
+                    }
+                    Shape::Notification => Fate::Stop,
+                }
+            }
+            _ => Fate::Pass,
+        };
         turn.commands.push(Command::Audit(Box::new(Decided {
             guard: Arc::clone(guard),
             inspection,

@@ -9,6 +9,27 @@ const MOST_BYTES: usize = 8 << 20;
 /// Most cancelled requests whose late answer is still recognised.
 const MOST_CANCELLED: usize = 1_024;
 
+/// What an answer depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `initialize`, whose answer names the revision.
+    Initialize,
+    /// `tools/call`
+    ToolCall,
+    /// Any other method.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn of(method: &str) -> Self {
+        match method {
+            "initialize" => Self::Initialize,
+            "tools/call" => Self::ToolCall,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What is remembered of a request.
 #[derive(Debug)]
 struct Entry {
@@ -16,15 +37,8 @@ struct Entry {
     spelling: Option<Box<str>>,
     /// How many requests wait under this id: a careless client may use one twice.
     count: u32,
-    initialize: bool,
+    kind: Kind,
     cancelled: bool,
-}
-
-/// A request that was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answered {
-    /// It was `initialize`.
-    pub(super) initialize: bool,
 }
 
 /// The requests of one side.
@@ -38,11 +52,11 @@ pub(super) struct Pending {
 impl Pending {
     /// Remembers a request; `false` where no more may wait.
     #[must_use]
-    pub(super) fn add(&mut self, id: &str, initialize: bool) -> bool {
+    pub(super) fn add(&mut self, id: &str, kind: Kind) -> bool {
         let key = key(id);
         if let Some(entry) = self.waiting.get_mut(key.as_ref()) {
             entry.count = entry.count.saturating_add(1);
-            entry.initialize |= initialize;
+            entry.kind = kind;
             return true;
         }
         let bytes = self.bytes.saturating_add(id.len());
@@ -54,7 +68,7 @@ impl Pending {
         let entry = Entry {
             spelling,
             count: 1,
-            initialize,
+            kind,
             cancelled: false,
         };
         self.waiting.insert(key.into(), entry);
@@ -62,17 +76,15 @@ impl Pending {
     }
 
     /// Takes the request that an answer under `id` belongs to.
-    pub(super) fn take(&mut self, id: &str) -> Option<Answered> {
+    pub(super) fn take(&mut self, id: &str) -> Option<Kind> {
         let key = key(id);
         let entry = self.waiting.get_mut(key.as_ref())?;
-        let answered = Answered {
-            initialize: entry.initialize,
-        };
+        let kind = entry.kind;
         entry.count = entry.count.saturating_sub(1);
         if entry.count == 0 {
             self.forget(key.as_ref());
         }
-        Some(answered)
+        Some(kind)
     }
 
     /// Marks a request that its sender no longer waits for. A late answer is still let through.
@@ -144,12 +156,9 @@ mod tests {
     #[test]
     fn one_id_spelt_differently_is_one_id() {
         let mut pending = Pending::default();
-        assert!(pending.add(r#""é""#, true));
+        assert!(pending.add(r#""é""#, Kind::Initialize));
         assert_eq!(pending.take("1"), None);
-        assert_eq!(
-            pending.take(r#""\u00e9""#),
-            Some(Answered { initialize: true })
-        );
+        assert_eq!(pending.take(r#""\u00e9""#), Some(Kind::Initialize));
         assert_eq!(pending.take(r#""é""#), None);
     }
 
@@ -157,7 +166,7 @@ mod tests {
     fn the_owed_ids_are_those_that_were_written() {
         let mut pending = Pending::default();
         for id in [r#""\u0061""#, "7", "7", "8"] {
-            assert!(pending.add(id, false));
+            assert!(pending.add(id, Kind::Other));
         }
         pending.cancel("8");
         let mut owed = pending.drain();
@@ -169,7 +178,7 @@ mod tests {
     fn cancelled_requests_do_not_pile_up() {
         let mut pending = Pending::default();
         for n in 0..MOST_CANCELLED * 2 {
-            assert!(pending.add(&n.to_string(), false));
+            assert!(pending.add(&n.to_string(), Kind::Other));
             pending.cancel(&n.to_string());
         }
         assert_eq!(pending.waiting.len(), MOST_CANCELLED);
@@ -180,8 +189,8 @@ mod tests {
     fn ids_beyond_the_bound_are_refused() {
         let mut pending = Pending::default();
         let long = "9".repeat(MOST_BYTES / 2);
-        assert!(pending.add(&long, false));
-        assert!(!pending.add(&format!("1{long}"), false));
-        assert!(pending.add("1", false));
+        assert!(pending.add(&long, Kind::Other));
+        assert!(!pending.add(&format!("1{long}"), Kind::Other));
+        assert!(pending.add("1", Kind::Other));
     }
 }

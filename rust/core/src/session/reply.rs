@@ -4,7 +4,10 @@ use super::DenyResponse;
 use crate::{
     decision::Decision,
     guard::{Guard, Inspection},
-    policy::code::{self, PolicyCode},
+    policy::{
+        Direction,
+        code::{self, PolicyCode},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +27,8 @@ pub fn error(id: &str, code: i32, message: &str) -> Vec<u8> {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#).into()
 }
 
-/// The answer to a denied request. `modern` is 2026-07-28, whose results name their type.
+/// The answer to a denied request, or in place of a denied result. Only an answer to a tool call
+/// may have the form of a tool's result. `modern` is 2026-07-28, whose results name their type.
 #[must_use]
 pub fn denial(
     guard: &Guard,
@@ -35,7 +39,7 @@ pub fn denial(
     decision_id: &str,
 ) -> Vec<u8> {
     let data = Value::Object(error_data(guard, inspection, decision_id));
-    if inspection.tool_name.is_empty() || form == DenyResponse::JsonRpcError {
+    if form == DenyResponse::JsonRpcError {
         let number = if inspection.tool_name.is_empty() {
             DENIED
         } else {
@@ -111,15 +115,12 @@ pub fn error_data(guard: &Guard, inspection: &Inspection, decision_id: &str) -> 
 /// What the model reads.
 fn explanation(inspection: &Inspection, data: &Value) -> String {
     let field = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
-    let headline = if inspection.decision == Decision::Escalate {
-        "needs a person's approval and was not run"
-    } else {
-        "was blocked and not run"
+    let headline = match (inspection.direction, inspection.decision) {
+        (Direction::Response, _) => "This call ran, but its result is withheld",
+        (_, Decision::Escalate) => "This call needs a person's approval and was not run",
+        _ => "This call was blocked and not run",
     };
-    let mut text = format!(
-        "This call {headline} (mcp-egress-guard, {}).",
-        inspection.policy_code
-    );
+    let mut text = format!("{headline} (mcp-egress-guard, {}).", inspection.policy_code);
     for (label, name) in [
         ("Rule", "rule_id"),
         ("Reason", "reason"),

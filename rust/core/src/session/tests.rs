@@ -196,7 +196,6 @@ fn the_whole_message_is_judged() {
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"a":"wipe everything"}}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","inputResponses":{"a":{"content":{"b":"wipe everything"}}}}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","requestState":"wipe everything"}}"#,
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"},"x":{"wipe everything":null}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wipe everything"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"t\u006fols/call","params":{"name":"t","arguments":{"a":"w\u0069pe everything"}}}"#,
     ] {
@@ -530,4 +529,36 @@ fn a_fall_back_to_the_old_handshake_is_told() {
             "server: same"
         ]
     );
+}
+
+const DENY_ANSWER: &str = r#"{"id":"no-answer","name":"A","description":"B.","decision":"DENY",
+    "policy_code":"EGRESS_DENY_SECRET_LEAK",
+    "conditions":{"direction":"response","content_patterns":["wipe everything"]}}"#;
+
+#[test]
+fn a_rule_about_answers_withholds_them_and_no_other_rule_does() {
+    let answer = |id: u8| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"wipe everything"}}"#);
+    let lenient = session();
+    lenient.client(CALL);
+    assert_eq!(lenient.server(&answer(1)), ["client: same"]);
+    let session = session_with(
+        &[DENY_WIPE, DENY_ANSWER],
+        Settings::default(),
+        DenyResponse::ToolResult,
+    );
+    session.client(CALL);
+    session.client(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
+    let commands = session.receive(Side::Server, answer(1).as_bytes());
+    let [Command::Audit(_), Command::Forward(Some(denial))] = commands.as_slice() else {
+        panic!("{:?}", short(Side::Server, &commands));
+    };
+    let denial: serde_json::Value = serde_json::from_slice(denial).unwrap();
+    assert_eq!(denial["id"], 1);
+    assert_eq!(denial["result"]["isError"], true);
+    let commands = session.server(&answer(2));
+    assert!(commands[1].starts_with(r#"client: {"jsonrpc":"2.0","id":2,"error":{"code":-31001,"#));
+    let asked = r#"{"jsonrpc":"2.0","id":"s","method":"sampling/createMessage","params":["wipe everything"]}"#;
+    let commands = session.server(asked);
+    assert_eq!(commands.len(), 2);
+    assert!(commands[1].starts_with(r#"server: {"jsonrpc":"2.0","id":"s","error""#));
 }
