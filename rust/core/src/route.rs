@@ -3,16 +3,23 @@
 //! Three things decide: what the tool is for, what the argument is called, what its value looks
 //! like. Text that a tool stores, sends or searches for is data, whatever commands it holds.
 
+mod front;
+mod near;
 mod role;
 mod shape;
+mod speech;
 
 use crate::{
     analyzer::{Language, command::Dialect},
     policy::category::{Category, Tool},
     policy::words::Senses as S,
-    walk::{Document, Edge, Kind, LeafId, NodeId},
+    walk::{Document, Kind, LeafId, NodeId},
 };
+use near::{Named, fed, named, siblings};
 use role::Role;
+use speech::{Speech, language, speech};
+
+pub use front::spelled;
 
 /// What a value of the arguments is to its tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,25 +81,14 @@ pub enum Flow {
 #[derive(Debug)]
 pub struct Router<'t> {
     tool: &'t Tool,
+    /// The object of the arguments.
+    root: NodeId,
     speech: Speech,
     flow: Flow,
     access: Access,
-    program: Option<&'static str>,
+    front: Option<front::Front>,
 }
 
-/// What language a piece of code is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speech {
-    Shell(Dialect),
-    Program(Language),
-    Sql,
-    /// Known, and without an analyzer.
-    Foreign,
-    Unknown,
-}
-
-/// How far up a value's address is read for names.
-const LEVELS: usize = 6;
 /// How many members of one object are looked at for their names.
 const MEMBERS: usize = 64;
 /// Longest text that can be a path or a host.
@@ -104,6 +100,7 @@ pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
         return;
     }
     let studies = tool.senses.any(S::STUDY.or(S::LIST));
+    let reads = tool.senses.any(S::STUDY) && !tool.senses.any(S::RUN.or(S::EVALUATE));
     let keeps = studies || tool.senses.any(S::WRITE);
     let (mut url, mut body, mut method) = (false, false, false);
     let (mut shell, mut code, mut sql) = (false, false, false);
@@ -116,7 +113,7 @@ pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
                     .node(child)
                     .is_some_and(|n| matches!(n.kind, Kind::Array));
             }
-            (Role::Command, Some(text)) => shell |= shape::is_command(text),
+            (Role::Command, Some(text)) => shell |= !reads && shape::is_command(text),
             (Role::Code, Some(text)) => code |= !keeps && shape::is_code(text),
             (Role::Sql, Some(text)) => {
                 sql |= !studies && shape::is_sql(text) && document.name(child) != Some("query");
@@ -166,6 +163,7 @@ impl<'t> Router<'t> {
     pub fn new(document: &Document<'_>, arguments: NodeId, tool: &'t Tool) -> Self {
         let mut router = Self {
             tool,
+            root: arguments,
             speech: tool
                 .words
                 .iter()
@@ -174,7 +172,7 @@ impl<'t> Router<'t> {
                 .unwrap_or(Speech::Unknown),
             flow: Flow::Fetch,
             access: access(tool),
-            program: tool.words.iter().rev().find_map(program),
+            front: front::of(tool),
         };
         let (mut method, mut body) = (None, false);
         for child in document.children(arguments).take(MEMBERS) {
@@ -211,7 +209,7 @@ impl<'t> Router<'t> {
                 let Some(text) = document.str(node).filter(|t| !t.is_empty()) else {
                     return Use::Data;
                 };
-                let named = named(document, node);
+                let named = named(document, node, self.root);
                 let speech = self.speech_near(document, node, named.role);
                 if named.role == Role::Input
                     && let Some(fed) = fed(document, node, text)
@@ -255,6 +253,11 @@ impl<'t> Router<'t> {
         }
     }
 
+    /// Whether the tool looks at text, and runs none.
+    fn studies(&self) -> bool {
+        self.tool.senses.any(S::STUDY) && !self.tool.senses.any(S::RUN.or(S::EVALUATE))
+    }
+
     /// Whether the tool runs what it is given.
     fn executes(&self) -> bool {
         self.tool.is(Category::Shell) || self.tool.is(Category::Code)
@@ -271,8 +274,12 @@ impl<'t> Router<'t> {
                 }
                 return Use::Data;
             }
+            // `source` is where something is, or the text of a program.
+            Role::Place if tool.is(Category::Code) && shape::is_source(text) => {
+                return self.code(text, speech);
+            }
             Role::Path | Role::KeyPath | Role::Place => {
-                if let Some(use_) = self.place(role, text) {
+                if let Some(use_) = self.place(named, text) {
                     return use_;
                 }
                 return Use::Data;
@@ -382,9 +389,10 @@ impl<'t> Router<'t> {
         let keeps = tool.is(Category::Messaging) || tool.is(Category::Filesystem);
         match named.role {
             Role::Command if tool.is(Category::Messaging) => Use::Data,
+            Role::Command if self.studies() => Use::Data,
             Role::Command if shape::is_command(text) => self.line(text),
-            Role::Argv if tool.is(Category::Git) && self.program == Some("git") => self.line(text),
-            Role::Run if keeps || tool.senses.any(S::STUDY) => Use::Data,
+            Role::Argv if tool.is(Category::Git) && self.front.is_some() => self.line(text),
+            Role::Run if keeps || self.studies() => Use::Data,
             Role::Run if shape::has_shebang(text) => self.code(text, speech),
             Role::Run if named.word == role::Hint::Run && shape::is_command(text) => {
                 self.line(text)
@@ -424,7 +432,8 @@ impl<'t> Router<'t> {
     }
 
     /// A value whose name says where something is or goes.
-    fn place(&self, role: Role, text: &str) -> Option<Use> {
+    fn place(&self, named: Named, text: &str) -> Option<Use> {
+        let role = named.role;
         if text.len() > LONGEST_NAME || text.contains('\n') {
             return None;
         }
@@ -432,7 +441,9 @@ impl<'t> Router<'t> {
         let web = shape::is_absolute_url(text)
             || role == Role::Place && self.speaks() && shape::is_url(text);
         if web && !shape::is_file_url(text) {
-            return Some(Use::Destination(self.flow));
+            // A `destination` is where data goes, unless the tool brings something from there.
+            let goes = named.word == role::Hint::Destination && !tool.senses.any(S::FETCH);
+            return Some(Use::Destination(if goes { Flow::Send } else { self.flow }));
         }
         match role {
             // A key that a tool logs in with is used, not shown.
@@ -444,11 +455,14 @@ impl<'t> Router<'t> {
 
     /// A command line; completed where the tool is the program.
     fn line(&self, text: &str) -> Use {
-        if let Some(program) = self.program
-            && !shape::begins_with(text, program)
+        // What a container is told to run is a command of its own.
+        let contained = self.tool.senses.any(S::PROCESS) && self.tool.senses.any(S::RUN);
+        if let Some(front) = self.front
+            && !shape::begins_with(text, front.program)
             && !self.tool.senses.any(S::SHELL)
+            && !contained
         {
-            return Use::CommandOf(program);
+            return Use::CommandOf(front.lead);
         }
         Use::Command(match self.speech {
             Speech::Shell(dialect) => dialect,
@@ -499,7 +513,7 @@ impl<'t> Router<'t> {
     }
 
     fn of_array(&self, document: &Document<'_>, array: NodeId) -> Use {
-        let named = named(document, array);
+        let named = named(document, array, self.root);
         if named.quoted || !matches!(named.role, Role::Command | Role::Run | Role::Argv) {
             return Use::Data;
         }
@@ -516,8 +530,8 @@ impl<'t> Router<'t> {
         }
         let executes = tool.is(Category::Shell)
             || tool.is(Category::Code)
-            || tool.is_unknown() && named.role == Role::Command
-            || self.program.is_some();
+            || tool.is_unknown() && !first.starts_with('-')
+            || self.front.is_some();
         if !executes || tool.is(Category::Messaging) {
             return Use::Data;
         }
@@ -530,17 +544,10 @@ impl<'t> Router<'t> {
         if lines {
             return Use::Data;
         }
-        match self.program {
-            Some(program)
-                if !shape::is_program(first, program) && !(named.role == Role::Command) =>
-            {
-                Use::ArgvOf(program)
-            }
-            Some(program)
-                if !shape::is_program(first, program)
-                    && !tool.senses.any(S::SHELL.or(S::PROCESS)) =>
-            {
-                Use::ArgvOf(program)
+        let own = named.role == Role::Command && tool.senses.any(S::SHELL.or(S::PROCESS));
+        match self.front {
+            Some(front) if !own && !shape::is_program(first, front.program) => {
+                Use::ArgvOf(front.lead)
             }
             _ => Use::Argv,
         }
@@ -566,172 +573,11 @@ impl<'t> Router<'t> {
             }
         }
         let (program, arguments) = (program?, arguments?);
-        if named(document, program).quoted {
+        if named(document, program, self.root).quoted {
             return None;
         }
         Some(Use::Program { program, arguments })
     }
-}
-
-/// What the names above a value say.
-#[derive(Clone, Copy, Debug)]
-struct Named {
-    role: Role,
-    word: role::Hint,
-    /// It stands in an object that only describes: environment, headers, metadata.
-    quoted: bool,
-}
-
-/// Reads the names above a value, nearest first; a name that says little leaves it to the next.
-fn named(document: &Document<'_>, node: NodeId) -> Named {
-    let mut found = Named {
-        role: Role::None,
-        word: role::Hint::None,
-        quoted: false,
-    };
-    let mut at = node;
-    let mut own = true;
-    for _ in 0..LEVELS {
-        let Some(value) = document.node(at) else {
-            break;
-        };
-        if let Edge::Member(leaf) = value.edge {
-            let name = document.leaf(leaf).map_or("", |l| l.text.as_ref());
-            if matches!(name, "arguments" | "params") && document.name(value.parent).is_none() {
-                // Where the call's own envelope begins.
-                let outer = document.node(value.parent).map(|n| n.edge);
-                if outer == Some(Edge::Root) {
-                    break;
-                }
-            }
-            let role = role::of(name);
-            if !own && role::only_describes(name) {
-                found.quoted = true;
-            }
-            let open = matches!(found.role, Role::None | Role::Weak | Role::Input);
-            if own || open && matches!(role, Role::Command | Role::Run | Role::Code | Role::Sql) {
-                found.role = role;
-                found.word = role::Hint::of(name);
-            }
-            own = false;
-        }
-        if value.edge == Edge::Root {
-            break;
-        }
-        at = value.parent;
-    }
-    found
-}
-
-/// The members beside the nearest member above a value.
-fn siblings<'a>(document: &'a Document<'_>, node: NodeId) -> impl Iterator<Item = NodeId> + 'a {
-    let mut at = node;
-    while let Some(value) = document.node(at) {
-        match value.edge {
-            Edge::Element(_) => at = value.parent,
-            Edge::Member(_) | Edge::Root => break,
-        }
-    }
-    let parent = document.node(at).map_or(at, |n| n.parent);
-    document
-        .children(parent)
-        .take(MEMBERS)
-        .filter(move |&child| child != at)
-}
-
-/// What is fed to a program that stands beside it: executed by an interpreter, else data.
-fn fed(document: &Document<'_>, node: NodeId, text: &str) -> Option<Use> {
-    let command = siblings(document, node)
-        .find(|&child| {
-            document
-                .name(child)
-                .is_some_and(|n| role::names_program(n) || role::of(n) == Role::Command)
-        })
-        .and_then(|child| document.str(child))?;
-    let mut words = command.split_ascii_whitespace();
-    let name = words.next()?.rsplit(['/', '\\']).next()?;
-    Some(match speech(name.trim_end_matches(".exe")) {
-        Speech::Shell(dialect) => Use::Command(dialect),
-        Speech::Program(language) => Use::Code(language),
-        Speech::Unknown if matches!(name, "ssh" | "sudo" | "docker" | "kubectl") => {
-            Use::Command(Dialect::Any)
-        }
-        Speech::Unknown if shape::is_sql(text) && matches!(name, "psql" | "mysql" | "sqlite3") => {
-            Use::Sql
-        }
-        _ => Use::Data,
-    })
-}
-
-/// The language that one word names.
-fn speech(word: &str) -> Speech {
-    let stem = word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    match stem {
-        "bash" | "sh" | "zsh" | "dash" | "ksh" | "ash" | "fish" => Speech::Shell(Dialect::Bash),
-        "shell" => Speech::Shell(Dialect::Any),
-        "powershell" | "pwsh" | "ps" => Speech::Shell(Dialect::PowerShell),
-        "batch" | "bat" => Speech::Shell(Dialect::Cmd),
-        "python" | "py" | "ipython" | "jupyter" | "ipykernel" => Speech::Program(Language::Python),
-        "javascript" | "js" | "node" | "nodejs" | "typescript" | "ts" | "deno" | "bun" => {
-            Speech::Program(Language::JavaScript)
-        }
-        "perl" => Speech::Program(Language::Perl),
-        "ruby" | "rb" => Speech::Program(Language::Ruby),
-        "php" => Speech::Program(Language::Php),
-        "lua" => Speech::Program(Language::Lua),
-        "awk" | "gawk" => Speech::Program(Language::Awk),
-        "sql" | "postgres" | "mysql" | "sqlite" | "postgresql" => Speech::Sql,
-        "applescript" | "osascript" => Speech::Foreign,
-        _ => Speech::Unknown,
-    }
-}
-
-/// The language that a `language` argument names.
-fn language(text: &str) -> Speech {
-    let lower = text.trim().to_ascii_lowercase();
-    let found = lower
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '#')
-        .map(speech)
-        .find(|s| *s != Speech::Unknown);
-    match (found, lower.as_str()) {
-        (Some(found), _) => found,
-        (
-            None,
-            "go" | "golang" | "rust" | "java" | "c" | "c++" | "cpp" | "c#" | "csharp" | "r"
-            | "julia" | "kotlin" | "swift" | "scala" | "haskell" | "elixir" | "html" | "css"
-            | "json" | "yaml" | "markdown" | "latex",
-        ) => Speech::Foreign,
-        _ => Speech::Unknown,
-    }
-}
-
-/// The program that a tool of this name is a front for.
-fn program(word: &str) -> Option<&'static str> {
-    const PROGRAMS: [&str; 22] = [
-        "git",
-        "docker",
-        "kubectl",
-        "podman",
-        "helm",
-        "aws",
-        "gcloud",
-        "az",
-        "gh",
-        "terraform",
-        "npm",
-        "pip",
-        "curl",
-        "wget",
-        "bash",
-        "sh",
-        "zsh",
-        "rsync",
-        "scp",
-        "find",
-        "systemctl",
-        "rm",
-    ];
-    PROGRAMS.into_iter().find(|p| *p == word)
 }
 
 fn access(tool: &Tool) -> Access {

@@ -28,7 +28,10 @@ impl Survey<'_, '_> {
     /// What the arguments of a tool call would do.
     pub(super) fn arguments(&mut self, arguments: NodeId) {
         let sends = self.route(self.document, arguments, None, 0);
-        if sends {
+        if let Some((line, leaf)) = route::spelled(self.document, arguments, self.tool) {
+            self.run_line(&line, Home { leaf, whole: true });
+        }
+        if sends || self.destinations.iter().any(|d| d.sends) {
             self.together(arguments);
         }
     }
@@ -53,7 +56,8 @@ impl Survey<'_, '_> {
             Category::Network,
         ]
         .into_iter()
-        .any(|category| tool.is(category));
+        .any(|category| tool.is(category))
+            || self.destinations.iter().any(|d| d.sends);
         if leaves
             && let Some(finding) = sensitive
             && let Some(detector) = guard.analyzers.path.upload()
@@ -174,7 +178,8 @@ impl Survey<'_, '_> {
         let elements = document
             .children(array)
             .filter_map(|child| document.str(child));
-        let words: Vec<&str> = program.into_iter().chain(elements).collect();
+        let lead = program.unwrap_or_default().split_ascii_whitespace();
+        let words: Vec<&str> = lead.chain(elements).collect();
         let Some(first) = strings(document, array).next() else {
             return;
         };

@@ -199,6 +199,12 @@ fn by_words(words: &Words, senses: S) -> Categories {
         || words.any(&["exec", "spawn"]) && !database && !code
         || runs && words.has("script")
         || words.any(&["docker", "kubectl", "podman"]) && (alone || words.has("cli"));
+    // `explain_command` and `list_commands` run none.
+    let told = words.any(&["command", "commands", "cmd"])
+        && senses.any(S::STUDY.or(S::LIST))
+        && !senses.any(S::RUN)
+        && !words.any(&["shell", "bash", "terminal"]);
+    let shell = shell && !told;
     // `system` names a shell only as the C function's name does: not in `system_info`.
     let shell = shell
         && !(words.has("system") && !runs && !alone && !pair(&["cmd", "command"], &["system"]));
@@ -382,7 +388,7 @@ mod tests {
                  handbook_search crash_report hash_password publisher_info dashboard reshare commander shelly \
                  get_weather search add_numbers web_search execute_trade run_workflow run_tests read_graph \
                  code_review search_code zip_code system_info evaluate_model query_docs subquery_docs \
-                 friend_request request_review postal_code sendoff catalog",
+                 friend_request request_review explain_command list_commands postal_code sendoff catalog",
             ),
         ] {
             for tool in tools.split_whitespace() {

@@ -48,19 +48,29 @@ pub(super) enum Role {
 pub(super) enum Hint {
     Run,
     Sql,
+    Destination,
     None,
 }
 
 impl Hint {
-    pub(super) fn of(name: &str) -> Self {
-        let words = Words::of(name);
-        if words.any(&["sql", "statement", "statements"]) {
-            Self::Sql
-        } else if words.any(&["run"]) {
-            Self::Run
-        } else {
-            Self::None
+    fn of_word(word: &str) -> Self {
+        match word {
+            "sql" | "statement" | "statements" => Self::Sql,
+            "run" => Self::Run,
+            "destination" | "dest" | "dst" | "target" | "to" | "output" => Self::Destination,
+            _ => Self::None,
         }
+    }
+
+    pub(super) fn of(name: &str) -> Self {
+        if Words::is_one(name) {
+            return Self::of_word(name);
+        }
+        Words::of(name)
+            .iter()
+            .map(Self::of_word)
+            .find(|hint| *hint != Self::None)
+            .unwrap_or(Self::None)
     }
 }
 
@@ -108,6 +118,9 @@ fn of_word(word: &str) -> Role {
 /// What a name says. The last word with a meaning decides: a `script_path` is a path, a
 /// `command_description` a description, a `commit_message` a message.
 pub(super) fn of(name: &str) -> Role {
+    if Words::is_one(name) {
+        return of_word(name);
+    }
     let words = Words::of(name);
     let mut weak = Role::None;
     for word in words.iter().rev() {
@@ -154,49 +167,49 @@ pub(super) fn of(name: &str) -> Role {
 
 /// Whether the name is that of a program that stands beside its arguments.
 pub(super) fn names_program(name: &str) -> bool {
-    matches!(
-        name.to_ascii_lowercase().as_str(),
-        "command"
-            | "cmd"
-            | "program"
-            | "executable"
-            | "binary"
-            | "bin"
-            | "exe"
-            | "file"
-            | "filename"
-            | "path"
-            | "entrypoint"
-            | "interpreter"
-            | "process"
-            | "tool"
-            | "app"
-            | "shell"
-            | "application"
-    )
+    const NAMES: [&str; 17] = [
+        "command",
+        "cmd",
+        "program",
+        "executable",
+        "binary",
+        "bin",
+        "exe",
+        "file",
+        "filename",
+        "path",
+        "entrypoint",
+        "interpreter",
+        "process",
+        "tool",
+        "app",
+        "shell",
+        "application",
+    ];
+    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
 /// Whether what stands below this name only describes the call.
 pub(super) fn only_describes(name: &str) -> bool {
-    matches!(
-        name.to_ascii_lowercase().as_str(),
-        "env"
-            | "environment"
-            | "environ"
-            | "headers"
-            | "header"
-            | "metadata"
-            | "_meta"
-            | "labels"
-            | "tags"
-            | "annotations"
-            | "messages"
-            | "cookies"
-            | "message"
-            | "description"
-            | "comments"
-            | "examples"
-    )
+    const NAMES: [&str; 16] = [
+        "env",
+        "environment",
+        "environ",
+        "headers",
+        "header",
+        "metadata",
+        "_meta",
+        "labels",
+        "tags",
+        "annotations",
+        "messages",
+        "cookies",
+        "message",
+        "description",
+        "comments",
+        "examples",
+    ];
+    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
 /// Whether the name speaks of several.

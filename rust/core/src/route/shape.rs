@@ -1,6 +1,6 @@
 //! What a value looks like, by loops over its first bytes.
 
-use super::{Speech, language};
+use super::speech::{Speech, language};
 use crate::analyzer::{Language, command::Dialect};
 
 /// How much of a text is looked at to tell what it is.
@@ -51,6 +51,13 @@ pub(super) fn is_code(text: &str) -> bool {
         .any(|b| matches!(b, b'(' | b'=' | b'\n' | b';' | b'!' | b'%' | b'{'))
         || head.starts_with("import ")
         || head.starts_with("from ")
+}
+
+/// Whether a text named `source` is a program rather than a place.
+pub(super) fn is_source(text: &str) -> bool {
+    is_code(text)
+        && !is_absolute_url(text)
+        && (text.contains(['\n', '(', '!']) || text.contains(" = "))
 }
 
 /// Whether a text begins as an SQL statement.

@@ -144,6 +144,12 @@ fn argument_vectors_are_judged_as_one_command() {
         ("acme", r#"{"cmd":["rm","-rf","/"]}"#, "/cmd", Use::Argv),
         ("acme", r#"{"argv":["x"],"cmd":["rm"]}"#, "/cmd", Use::Argv),
         (
+            "docker_run",
+            r#"{"args":["-v","/:/h","alpine","rm"]}"#,
+            "/args",
+            Use::ArgvOf("docker run"),
+        ),
+        (
             "shell_exec",
             r#"{"commands":["ls","rm -rf /"]}"#,
             "/commands",
