@@ -89,7 +89,7 @@ pub struct Router<'t> {
     front: Option<front::Front>,
 }
 
-/// How many members of one object are looked at for their names.
+/// How many members beside a value are looked at for their names.
 const MEMBERS: usize = 64;
 /// Longest text that can be a path or a host.
 const LONGEST_NAME: usize = 4096;
@@ -104,7 +104,7 @@ pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
     let keeps = studies || tool.senses.any(S::WRITE);
     let (mut url, mut body, mut method) = (false, false, false);
     let (mut shell, mut code, mut sql) = (false, false, false);
-    for child in document.children(arguments).take(MEMBERS) {
+    for child in document.children(arguments) {
         let role = document.name(child).map_or(Role::None, role::of);
         let text = document.str(child);
         match (role, text) {
@@ -143,7 +143,6 @@ pub fn learn(document: &Document<'_>, arguments: NodeId, tool: &mut Tool) {
 pub fn content(document: &Document<'_>, arguments: NodeId) -> Option<LeafId> {
     document
         .children(arguments)
-        .take(MEMBERS)
         .filter(|&child| {
             let role = document.name(child).map_or(Role::None, role::of);
             matches!(role, Role::Body | Role::Weak | Role::Text)
@@ -175,7 +174,7 @@ impl<'t> Router<'t> {
             front: front::of(tool),
         };
         let (mut method, mut body) = (None, false);
-        for child in document.children(arguments).take(MEMBERS) {
+        for child in document.children(arguments) {
             let text = document.str(child);
             match document.name(child).map_or(Role::None, role::of) {
                 Role::Language if router.speech == Speech::Unknown => {
@@ -562,7 +561,7 @@ impl<'t> Router<'t> {
             return None;
         }
         let (mut program, mut arguments) = (None, None);
-        for child in document.children(object).take(MEMBERS) {
+        for child in document.children(object) {
             let name = document.name(child)?;
             let kind = document.node(child)?.kind;
             if role::names_program(name) && matches!(kind, Kind::String(_)) {

@@ -179,7 +179,7 @@ impl Survey<'_, '_> {
             .children(array)
             .filter_map(|child| document.str(child));
         let lead = program.unwrap_or_default().split_ascii_whitespace();
-        let words: Vec<&str> = lead.chain(elements).collect();
+        let words: Vec<&str> = lead.chain(elements).take(WORDS).collect();
         let Some(first) = strings(document, array).next() else {
             return;
         };
@@ -189,6 +189,10 @@ impl Survey<'_, '_> {
     /// Runs an argument vector; its findings are shown at the program.
     fn run_argv(&mut self, words: &[&str], home: Home) {
         let guard = self.guard;
+        if words.len() >= WORDS {
+            self.scope
+                .report_id("engine.command-too-long", Span::default(), None);
+        }
         self.guarded(home.leaf, |survey| {
             guard
                 .analyzers
@@ -226,9 +230,16 @@ impl Survey<'_, '_> {
         let written = document.str(arguments).is_some();
         let one_word = !name.trim().bytes().any(|b| b.is_ascii_whitespace());
         if one_word && !written {
-            let argv: Vec<&str> = std::iter::once(name.trim()).chain(words).collect();
+            let argv: Vec<&str> = std::iter::once(name.trim())
+                .chain(words)
+                .take(WORDS)
+                .collect();
             self.run_argv(&argv, home);
             return;
+        }
+        if words.len() >= WORDS {
+            self.scope
+                .report_id("engine.command-too-long", Span::default(), None);
         }
         let mut line = name.to_owned();
         for word in words {

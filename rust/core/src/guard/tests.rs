@@ -240,3 +240,20 @@ fn hosts_that_a_call_speaks_to_are_known_to_the_rules() {
         []
     );
 }
+
+#[test]
+fn many_members_and_many_words_hide_nothing() {
+    let mut members: serde_json::Map<String, serde_json::Value> =
+        (0..200).map(|i| (format!("x{i}"), json!(i))).collect();
+    members.insert("command".into(), json!("rm"));
+    members.insert("args".into(), json!(["-rf", "/"]));
+    assert!(stopped("start_process", &members.into()));
+    let words = vec![""; 10_000];
+    let found = ids("start_process", &json!({"command": words}));
+    assert!(found.contains(&"engine.command-too-long"));
+    let deep = (0..60).fold(
+        json!({"command": "rm -rf /"}),
+        |inner, _| json!({"a": [inner]}),
+    );
+    assert!(stopped("shell_exec", &deep));
+}

@@ -1,9 +1,6 @@
 //! Tools that are a front for a program: `git_push`, `kubectl`, `docker_run`.
 
-use super::{
-    MEMBERS,
-    role::{self, Role},
-};
+use super::role::{self, Role};
 use crate::{
     policy::category::Tool,
     walk::{Document, Edge, Kind, LeafId, NodeId},
@@ -101,7 +98,12 @@ pub fn spelled(
     let mut line = front.lead.to_owned();
     let (mut flags, mut words) = (String::new(), String::new());
     let mut shown = None;
-    for child in document.children(arguments).take(MEMBERS) {
+    // A front takes few options; more would not fit into a line that anybody reads.
+    const LONGEST: usize = 16 << 10;
+    for child in document.children(arguments) {
+        if flags.len().saturating_add(words.len()) > LONGEST {
+            break;
+        }
         let node = document.node(child)?;
         let (name, Edge::Member(key)) = (document.name(child)?, node.edge) else {
             return None;
