@@ -19,7 +19,9 @@ __all__ = [
     "AuditConfig",
     "EngineConfig",
     "GatewayConfig",
+    "HttpConfig",
     "ProxyConfig",
+    "UpstreamConfig",
     "find_config",
     "load_config",
     "parse_config",
@@ -28,6 +30,56 @@ __all__ = [
 CONFIG_NAMES = ("gateway.yaml", "gateway.yml", ".egress-guard.yaml")
 HMAC_VARIABLE = "EGRESS_GUARD_HMAC_KEY"
 FAIL_CLOSED = ("shell", "filesystem", "git", "network", "upload", "http")
+
+
+@dataclass
+class UpstreamConfig:
+    """http: one more MCP server."""
+
+    path: str = field("", low=1, doc="The path of the guard that leads to it, such as /search.")
+    url: str = field("", low=1, doc="Its URL.")
+    name: str = field("", doc="Its name in the audit log; the path, if none is given.")
+
+
+@dataclass
+class HttpConfig:
+    """What only the HTTP transport needs."""
+
+    NULL_IS_DEFAULT: ClassVar = True
+
+    upstreams: list[UpstreamConfig] = field(
+        factory=list, doc="More MCP servers, each at a path of its own."
+    )
+    workers: int = field(0, low=0, high=64, doc="Threads; 0: one for each CPU, at most 4.")
+    admin_port: int = field(
+        0,
+        low=0,
+        high=65535,
+        doc="Port on 127.0.0.1 of /healthz, /readyz and /metrics; 0: none.",
+    )
+    allowed_hosts: list[str] = field(
+        factory=list, doc="Host names that clients may use, besides localhost and listen_host."
+    )
+    allowed_origins: list[str] = field(
+        factory=list, doc="Web pages that may call, such as https://app.example.com."
+    )
+    bearer_token_variable: str = field(
+        "",
+        doc="The variable with a token that clients must send as Authorization: Bearer.",
+    )
+    max_requests: int = field(
+        4096, low=1, high=1_000_000, doc="Most requests and open streams at a time."
+    )
+    connect_seconds: int = field(10, low=1, high=3600, doc="To connect to a server.")
+    answer_seconds: int = field(
+        600, low=1, high=86_400, doc="Until a server begins to answer; a stream may then be silent."
+    )
+    head_seconds: int = field(15, low=1, high=3600, doc="For the head of a request to arrive.")
+    body_seconds: int = field(30, low=1, high=3600, doc="Most time between parts of a body.")
+    idle_seconds: int = field(120, low=1, high=86_400, doc="Until an unused connection is closed.")
+    drain_seconds: float = field(
+        4.0, low=0, high=3600, doc="For running requests to end when the guard is stopped."
+    )
 
 
 @dataclass
@@ -53,6 +105,7 @@ class ProxyConfig:
     max_message_bytes: int = field(
         64 << 20, low=1 << 10, high=1 << 30, doc="A longer message is refused."
     )
+    http: HttpConfig = field(factory=HttpConfig, doc="What only the HTTP transport needs.")
 
 
 @dataclass
@@ -260,6 +313,12 @@ def _check(config: GatewayConfig, source: YamlFile) -> None:
         url = getattr(proxy, key)
         if url and not url.startswith(("http://", "https://")):
             source.add(("proxy", key), "is not an http(s) URL", "http://127.0.0.1:3000/mcp")
+    for index, upstream in enumerate(proxy.http.upstreams):
+        where = ("proxy", "http", "upstreams", index)
+        if not upstream.url.startswith(("http://", "https://")):
+            source.add((*where, "url"), "is not an http(s) URL", "http://127.0.0.1:3000/mcp")
+        if not upstream.path.startswith("/"):
+            source.add((*where, "path"), "does not begin with /", "such as /search")
     if audit.hmac_key and audit.hmac_key_file:
         source.add(("audit", "hmac_key_file"), "stands beside hmac_key", "keep one of them")
     for index, domain in enumerate(config.internal_domains):

@@ -111,7 +111,6 @@ def http(server: Server, guard: str, tmp_path: Path) -> Iterator[Guarded]:
 def http_small(server: Server, guard: str, tmp_path: Path) -> Iterator[Guarded]:
     """The same with small bounds."""
     bounds = {
-        "max_body_bytes": 1 << 20,
         "head_seconds": 1,
         "body_seconds": 1,
         "idle_seconds": 2,
@@ -120,5 +119,6 @@ def http_small(server: Server, guard: str, tmp_path: Path) -> Iterator[Guarded]:
         "drain_seconds": 1,
         "max_requests": 4,
     }
-    with guarded(guard, tmp_path, {"downstream_url": server.url} | bounds) as running:
+    proxy = {"downstream_url": server.url, "max_message_bytes": 1 << 20, "http": bounds}
+    with guarded(guard, tmp_path, proxy) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Peers for the HTTP gateway: the guard as a process, a server that does what a test says, raw sockets."""
+"""Peers of the HTTP gateway: the guard as a process, a scripted server, a client of raw bytes."""
 
 from __future__ import annotations
 
@@ -362,9 +362,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def unread(stream: Any, lines: list[str]) -> None:
-    for line in stream:
-        lines.append(line.decode())
+def collect(stream: Any, lines: list[str]) -> None:
+    """Keeps what a process says, line by line."""
+    lines.extend(line.decode() for line in stream)
 
 
 @contextmanager
@@ -381,8 +381,8 @@ def guarded(command: str, folder: Path, proxy: dict[str, Any]) -> Iterator[Guard
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    guard = Guarded(process, port, folder, admin_port=proxy.get("admin_port") or 0)
-    threading.Thread(target=unread, args=(process.stderr, guard.stderr), daemon=True).start()
+    guard = Guarded(process, port, folder, admin_port=proxy.get("http", {}).get("admin_port", 0))
+    threading.Thread(target=collect, args=(process.stderr, guard.stderr), daemon=True).start()
     end = time.monotonic() + TIMEOUT
     while not any(re.search(r"listening on http", line) for line in guard.stderr):
         assert process.poll() is None, "".join(guard.stderr)

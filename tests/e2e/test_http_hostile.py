@@ -1,4 +1,4 @@
-"""Peers that break HTTP: each gets an answer or is cut off, and nothing of it reaches the server."""
+"""Clients that break HTTP: each is answered or cut off, and the server hears nothing of it."""
 
 from __future__ import annotations
 

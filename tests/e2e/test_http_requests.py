@@ -8,7 +8,10 @@ from tests.e2e.http_peers import Guarded, Peer, Seen, Server, Wire, call, echo, 
 
 
 def test_a_call_passes_byte_for_byte(http: Guarded, server: Server) -> None:
-    body = b' {"jsonrpc":"2.0","id":12345678901234567890123,"method":"tools/call",\r\n "params":{"name":"ls","arguments":{"n":1.0,"e":"\\u00e9"}}}\n'
+    body = (
+        b' {"jsonrpc":"2.0","id":12345678901234567890123,"method":"tools/call",\r\n'
+        b' "params":{"name":"ls","arguments":{"n":1.0,"e":"\\u00e9"}}}\n'
+    )
     answer = b'{"jsonrpc": "2.0", "id":12345678901234567890123, "result":{"x":1e2}} '
     server.behaviour = lambda _, peer: peer.answer(answer)
     reply = http.ask(post(body))
@@ -66,7 +69,7 @@ def test_headers_pass_both_ways(http: Guarded, server: Server) -> None:
 @pytest.mark.parametrize("target", ["/mcp", "/", "/mcp?a=1&b=%20x"])
 def test_the_endpoint_keeps_its_query(http: Guarded, server: Server, target: str) -> None:
     assert http.ask(post(call(), target=target)).status == 200
-    assert server.seen[0].target == "/mcp" + target.lstrip("/mcp").replace("mcp", "")
+    assert server.seen[0].target == "/mcp" + target.removeprefix("/").removeprefix("mcp")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])

@@ -155,7 +155,7 @@ def test_a_request_that_stays_unanswered_gets_an_error(
 
     server.behaviour = behaviour
     reply = http.ask(post(call("x")))
-    (first, second) = reply.body.decode().strip().split("\n\n")
+    (_, second) = reply.body.decode().strip().split("\n\n")
     error = json.loads(second.split("data: ")[1])
     assert (error["id"], error["error"]["code"]) == ("x", -32603)
 

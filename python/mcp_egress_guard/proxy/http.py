@@ -6,64 +6,78 @@ The messages themselves never come here: `rust/gateway` moves and judges them.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_egress_guard.core import AuditLog, Gateway, Guard
+from mcp_egress_guard.errors import EgressGuardError, ProxyError
+
+if TYPE_CHECKING:
+    from mcp_egress_guard.config import GatewayConfig
 
 __all__ = ["gateway_settings", "raise_file_limit", "run"]
 
 DEFAULT_PATHS = ("/mcp", "/")
 
-# Keys of `proxy` in gateway.yaml that the data plane takes as they are.
+# Keys of `proxy.http` that the data plane takes as they are.
 PASSED = (
-    "listen_host",
-    "listen_port",
-    "admin_port",
     "workers",
-    "public_url",
     "allowed_hosts",
     "allowed_origins",
-    "bearer_token",
-    "deny_response",
-    "max_body_bytes",
     "max_requests",
-    "max_sessions",
-    "session_seconds",
+    "connect_seconds",
+    "answer_seconds",
     "head_seconds",
     "body_seconds",
     "idle_seconds",
-    "connect_seconds",
-    "answer_seconds",
     "drain_seconds",
 )
 
 
-def gateway_settings(proxy: Mapping[str, Any]) -> dict[str, Any]:
-    """The data plane's settings out of the `proxy` section of a configuration.
+def gateway_settings(config: GatewayConfig) -> dict[str, Any]:
+    """The data plane's settings out of a configuration.
 
-    `downstream_url` is served at `/mcp` and `/`; `upstreams` (`name`, `path`, `url`) adds servers
-    at paths of their own.
+    `downstream_url` is served at `/mcp` and `/`, further servers at their paths.
 
     Raises:
-        ValueError: no server is configured.
+        ProxyError: no server is configured, or the token that clients must send is not set.
     """
-    upstreams: list[dict[str, Any]] = []
-    if url := proxy.get("downstream_url"):
-        upstreams.append({"name": "default", "paths": list(DEFAULT_PATHS), "url": url})
-    others: Sequence[Mapping[str, Any]] = proxy.get("upstreams") or ()
-    upstreams += [
-        {"name": other.get("name") or other["path"], "paths": [other["path"]], "url": other["url"]}
-        for other in others
+    proxy, http = config.proxy, config.proxy.http
+    upstreams = [
+        {"name": other.name or other.path, "paths": [other.path], "url": other.url}
+        for other in http.upstreams
     ]
+    if proxy.downstream_url:
+        taken = {other.path for other in http.upstreams}
+        paths = [path for path in DEFAULT_PATHS if path not in taken]
+        name = proxy.server_name or "default"
+        upstreams.append({"name": name, "paths": paths, "url": proxy.downstream_url})
     if not upstreams:
-        raise ValueError("proxy.downstream_url is not set: the URL of the MCP server is needed")
-    settings = {key: proxy[key] for key in PASSED if proxy.get(key) is not None}
-    return {"listen_port": 8080} | settings | {"upstreams": upstreams}
+        raise ProxyError(
+            "no MCP server to forward to",
+            file=config.path,
+            hint="set proxy.downstream_url, such as http://127.0.0.1:3000/mcp",
+        )
+    settings: dict[str, Any] = {key: getattr(http, key) for key in PASSED} | {
+        "listen_host": proxy.listen_host,
+        "listen_port": proxy.listen_port,
+        "upstreams": upstreams,
+        "deny_response": "tool_result" if proxy.deny_response == "tool_result" else "jsonrpc_error",
+        "max_body_bytes": proxy.max_message_bytes,
+        "admin_port": http.admin_port or None,
+        "public_url": proxy.public_url or None,
+    }
+    if variable := http.bearer_token_variable:
+        token = os.environ.get(variable)
+        if not token:
+            raise ProxyError(f"the variable {variable} is not set: clients need its token")
+        settings["bearer_token"] = token
+    return settings
 
 
 def raise_file_limit() -> None:
@@ -78,43 +92,50 @@ def raise_file_limit() -> None:
 
 
 def run(
-    settings: Mapping[str, Any],
+    config: GatewayConfig,
     guard: Guard,
-    audit_log: AuditLog | None = None,
+    audit_log: AuditLog | None,
     *,
-    policy_hash: str = "",
-    reload: Callable[[], tuple[Guard, str]] | None = None,
+    policy_hash: str,
+    reload: Callable[[], tuple[Guard, str]],
 ) -> int:
     """Serves until SIGTERM or SIGINT; SIGHUP judges by newly read rules. Returns the exit code.
 
     `reload` reads the rules anew and returns them with their hash.
 
     Raises:
-        ValueError: a setting that does not hold.
-        OSError: an address that cannot be listened on.
+        ProxyError: a setting that does not hold, or an address that cannot be listened on.
     """
     raise_file_limit()
-    gateway = Gateway(json.dumps(settings), guard, audit_log, policy_hash=policy_hash)
+    try:
+        gateway = Gateway(
+            json.dumps(gateway_settings(config)),
+            guard,
+            audit_log,
+            policy_hash=policy_hash,
+            audit_required=config.audit.on_failure == "refuse",
+        )
+    except (OSError, ValueError) as error:
+        raise ProxyError(str(error), file=config.path) from None
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         gateway.stop()
 
     def renew(_signal: int, _frame: FrameType | None) -> None:
-        if reload is None:
-            return
         try:
             new, new_hash = reload()
-            gateway.reload(new, policy_hash=new_hash)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EgressGuardError) as error:
             # The rules that are in force stay in force.
-            print(f"egress-guard: not reloaded: {error}", file=sys.stderr)
+            print(f"egress-guard: not reloaded: {error}", file=sys.stderr, flush=True)
         else:
-            print("egress-guard: reloaded", file=sys.stderr)
+            gateway.reload(new, policy_hash=new_hash)
+            print("egress-guard: reloaded", file=sys.stderr, flush=True)
 
     handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         host, port = gateway.address
+        host = f"[{host}]" if ":" in host else host
         print(f"egress-guard: listening on http://{host}:{port}", file=sys.stderr, flush=True)
         gateway.run()
     finally:

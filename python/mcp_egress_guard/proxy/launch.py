@@ -36,6 +36,8 @@ def launch(config_file: Path | None, command: Sequence[str]) -> int:
         EgressGuardError: it cannot start.
     """
     plan = prepare(config_file, command)
+    if plan.config and plan.config.proxy.transport == "http" and not command:
+        return http(plan, plan.config)
     return stdio(plan, command)
 
 
@@ -92,6 +94,18 @@ def stdio(plan: Plan, command: Sequence[str]) -> int:
     sys.stderr.flush()
     # Threads may still be blocked in reads that nobody will answer.
     os._exit(code)
+
+
+def http(plan: Plan, config: GatewayConfig) -> int:
+    """The guard as a reverse proxy in front of servers that run elsewhere."""
+    from mcp_egress_guard.proxy import http as transport  # noqa: PLC0415  (start-up)
+
+    def reload() -> tuple[core.Guard, str]:
+        new = prepare(config.path, ())
+        return new.guard, new.policy_hash
+
+    log = open_audit(config)
+    return transport.run(config, plan.guard, log, policy_hash=plan.policy_hash, reload=reload)
 
 
 def open_audit(config: GatewayConfig | None) -> Any:

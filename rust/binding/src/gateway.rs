@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Writes to the audit log; without one, nothing is kept.
 struct Log {
     log: Option<Py<AuditLog>>,
+    /// A decision that cannot be written down is not carried out.
+    required: bool,
     policy_hash: Arc<Mutex<Arc<str>>>,
 }
 
@@ -44,7 +46,11 @@ impl Recorder for Log {
             policy_hash: &policy_hash,
         };
         let line = line(&record.decided.guard, &record.decided.inspection, &entry);
-        log.get().log.append(&line).is_ok()
+        let Err(error) = log.get().log.append(&line) else {
+            return true;
+        };
+        self.note(&format!("the audit log cannot be written: {error}"));
+        !self.required
     }
 
     fn note(&self, text: &str) {
@@ -63,13 +69,14 @@ pub(crate) struct Gateway {
 #[pymethods]
 impl Gateway {
     #[new]
-    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash=""))]
+    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash="", audit_required=true))]
     fn new(
         py: Python<'_>,
         config: &str,
         guard: &Guard,
         audit_log: Option<Py<AuditLog>>,
         policy_hash: &str,
+        audit_required: bool,
     ) -> PyResult<Self> {
         let guard = Arc::clone(&guard.inner);
         let policy_hash = Arc::new(Mutex::new(policy_hash.into()));
@@ -77,6 +84,7 @@ impl Gateway {
             let config = Config::from_json(config).map_err(PyValueError::new_err)?;
             let recorder = Arc::new(Log {
                 log: audit_log,
+                required: audit_required,
                 policy_hash: Arc::clone(&policy_hash),
             });
             let inner = gateway::Gateway::start(config, guard, recorder).map_err(|error| {
