@@ -74,6 +74,15 @@ class Guard:
         labels: dict[str, str] | None = None,
         response: bool = False,
     ) -> Inspection: ...
+    def explain(
+        self,
+        frame: bytes,
+        environment: str | None = None,
+        labels: dict[str, str] | None = None,
+        response: bool = False,
+    ) -> list[tuple[int, bool, bool, list[tuple[str, bool]]]] | None:
+        """Of each rule, in the order of decision: index, concerned, matched, conditions."""
+
     def rule_ids(self) -> list[str]: ...
 
 @final

@@ -175,6 +175,10 @@ class MatchCondition(Record):
         "below it, what follows a slash is over the path, `10.0.0.0/8` a network, `@internal` "
         "the configured internal_domains. `!pattern`: some destination is none of these.",
     )
+    sends: bool | None = field(
+        None,
+        doc="true: data goes to the destination; false: it comes from there. Not given: both.",
+    )
     secret_types: list[str] = field(factory=list, doc="A secret of one of these types was found.")
     finding_types: list[str] = field(factory=list, doc="A finding of one of these types.")
     finding_tags: list[str] = field(

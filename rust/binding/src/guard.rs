@@ -4,7 +4,7 @@ use crate::{panics::caught, settings};
 use egress_guard_core::{
     frame::{self, Malformed},
     guard::{self, Context, ENGINE_ERROR},
-    policy::{Direction, syntax::Strategy},
+    policy::{Direction, Explanation, syntax::Strategy},
     redact,
     walk::{Document, ROOT},
 };
@@ -71,6 +71,38 @@ impl Guard {
         })
     }
 
+    /// Why each rule matched or not, in the order of decision; `None` for what is no message.
+    #[pyo3(signature = (frame, environment=None, labels=None, response=false))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        frame: &[u8],
+        environment: Option<String>,
+        labels: Option<BTreeMap<String, String>>,
+        response: bool,
+    ) -> Option<Vec<ExplanationRow>> {
+        let context = Context {
+            direction: if response {
+                Direction::Response
+            } else {
+                Direction::Request
+            },
+            environment,
+            labels: labels.unwrap_or_default(),
+        };
+        let guard = &self.inner;
+        py.detach(|| {
+            caught(|| {
+                let document = Document::parse(frame, &guard.settings.limits).ok()?;
+                let message = frame::message(&document, ROOT).ok()?;
+                let (_, rows) = guard.explain(&document, &message, &context);
+                let row = |e: Explanation| (e.rule, e.concerned, e.matched, e.conditions);
+                Some(rows.into_iter().map(row).collect())
+            })
+            .flatten()
+        })
+    }
+
     /// Ids of the rules, in load order.
     fn rule_ids(&self) -> Vec<String> {
         self.inner
@@ -81,6 +113,9 @@ impl Guard {
             .collect()
     }
 }
+
+/// Index of the rule, whether it is about such messages, whether it matched, and each condition.
+type ExplanationRow = (usize, bool, bool, Vec<(String, bool)>);
 
 type Judged = (guard::Inspection, Option<Vec<u8>>);
 

@@ -12,7 +12,7 @@ use crate::{
     frame::Message,
     limits::Limits,
     policy::{
-        CallFacts, Direction, PolicyEngine,
+        CallFacts, Direction, Explanation, PolicyEngine,
         category::{Categories, Tool},
         host::name_internal,
         syntax::{RuleSource, Strategy},
@@ -188,6 +188,29 @@ impl Guard {
         message: &Message,
         context: &Context,
     ) -> Inspection {
+        self.judge(document, message, context, None)
+    }
+
+    /// Judges one message of a frame, and says of every rule what held and what did not.
+    #[must_use]
+    pub fn explain(
+        &self,
+        document: &Document<'_>,
+        message: &Message,
+        context: &Context,
+    ) -> (Inspection, Vec<Explanation>) {
+        let mut explanations = Vec::new();
+        let inspection = self.judge(document, message, context, Some(&mut explanations));
+        (inspection, explanations)
+    }
+
+    fn judge(
+        &self,
+        document: &Document<'_>,
+        message: &Message,
+        context: &Context,
+        explanations: Option<&mut Vec<Explanation>>,
+    ) -> Inspection {
         let tool_name = if message.is_tool_call() {
             message.name.as_str()
         } else {
@@ -221,6 +244,9 @@ impl Guard {
             direction: context.direction,
         };
         let outcome = self.policy.decide(&facts);
+        if let Some(explanations) = explanations {
+            *explanations = self.policy.explain(&facts);
+        }
         let rule = outcome.primary.and_then(|i| self.policy.rules().get(i));
         let mut decision = outcome.decision;
         let mut primary = outcome.primary;

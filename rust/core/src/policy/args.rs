@@ -1,7 +1,40 @@
 //! `arg_path_patterns`: where in the arguments, and which value there.
 
-use super::glob::Glob;
+use super::{glob::Glob, jsonpath::JsonPath};
 use crate::walk::{Document, Kind, NodeId};
+
+/// One compiled pattern.
+#[derive(Clone, Debug)]
+pub enum Path {
+    /// Dotted.
+    Dotted(ArgPath),
+    /// RFC 9535, where it begins with `$`.
+    Json(JsonPath),
+}
+
+impl Path {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A message, for what is neither a path nor JSONPath.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        if !pattern.starts_with('$') {
+            return ArgPath::new(pattern).map(Self::Dotted);
+        }
+        JsonPath::new(pattern)
+            .map(Self::Json)
+            .map_err(|message| format!("{pattern:?}: {message}"))
+    }
+
+    /// Whether an argument is there, and has the value if one is asked for.
+    #[must_use]
+    pub fn holds(&self, document: &Document<'_>, arguments: NodeId) -> bool {
+        match self {
+            Self::Dotted(path) => path.holds(document, arguments),
+            Self::Json(path) => path.holds(document, arguments),
+        }
+    }
+}
 
 /// One compiled pattern: `a.b`, `a.*.c`, `list.0`, `list[*].x`, `**.password`, each with an
 /// optional `=glob` over the value.

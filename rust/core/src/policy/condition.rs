@@ -2,7 +2,7 @@
 
 use super::{
     CallFacts, Direction,
-    args::ArgPath,
+    args::Path,
     category::{Categories, Category},
     content::{self, Contents, PatternId},
     glob::Globs,
@@ -72,7 +72,7 @@ pub(super) enum Check {
     Labels(Vec<(String, String)>),
     Findings(Selector, String),
     Destinations(Targets),
-    Paths(Vec<ArgPath>),
+    Paths(Vec<Path>),
     Content(Vec<PatternId>),
     Any(Vec<Condition>),
     All(Vec<Condition>),
@@ -136,8 +136,8 @@ impl Compiler<'_> {
             checks.push(Check::Labels(labels.collect()));
         }
         checks.extend(self.findings(source, at));
-        if !source.destination_domains.is_empty() {
-            match Targets::new(&source.destination_domains) {
+        if !source.destination_domains.is_empty() || source.sends.is_some() {
+            match Targets::new(&source.destination_domains, source.sends) {
                 Ok(targets) => checks.push(Check::Destinations(targets)),
                 Err(message) => self.bad(at, "destination_domains", message),
             }
@@ -145,7 +145,7 @@ impl Compiler<'_> {
         if !source.arg_path_patterns.is_empty() {
             let mut paths = Vec::new();
             for pattern in &source.arg_path_patterns {
-                match ArgPath::new(pattern) {
+                match Path::new(pattern) {
                     Ok(path) => paths.push(path),
                     Err(message) => self.bad(at, "arg_path_patterns", message),
                 }

@@ -59,15 +59,19 @@ enum Host {
 pub struct Targets {
     yes: Vec<Target>,
     no: Vec<Target>,
+    sends: Option<bool>,
 }
 
 impl Targets {
-    /// Compiles a list.
+    /// Compiles a list; with `sends`, for destinations alone that data goes to or comes from.
     ///
     /// # Errors
     /// The message of the first pattern that is not one.
-    pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self, String> {
-        let mut targets = Self::default();
+    pub fn new<S: AsRef<str>>(patterns: &[S], sends: Option<bool>) -> Result<Self, String> {
+        let mut targets = Self {
+            sends,
+            ..Self::default()
+        };
         for pattern in patterns {
             match pattern.as_ref().strip_prefix('!') {
                 Some(rest) => targets.no.push(Target::new(rest)?),
@@ -81,7 +85,8 @@ impl Targets {
     #[must_use]
     pub fn hold(&self, destinations: &[Destination]) -> bool {
         destinations.iter().any(|destination| {
-            (self.yes.is_empty() || self.yes.iter().any(|t| t.matches(destination)))
+            self.sends.is_none_or(|sends| sends == destination.sends)
+                && (self.yes.is_empty() || self.yes.iter().any(|t| t.matches(destination)))
                 && !self.no.iter().any(|t| t.matches(destination))
         })
     }
@@ -245,7 +250,7 @@ mod tests {
 
     fn hold(patterns: &[&str], urls: &[&str]) -> bool {
         let destinations: Vec<_> = urls.iter().map(|url| to(url)).collect();
-        Targets::new(patterns).unwrap().hold(&destinations)
+        Targets::new(patterns, None).unwrap().hold(&destinations)
     }
 
     #[test]
@@ -324,6 +329,6 @@ mod tests {
             &["*bücher.example"],
             &["https://xn--bcher-kva.example"]
         ));
-        assert!(Targets::new(&["a b"]).is_err() && Targets::new(&["!"]).is_err());
+        assert!(Targets::new(&["a b"], None).is_err() && Targets::new(&["!"], None).is_err());
     }
 }

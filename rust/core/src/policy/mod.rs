@@ -8,6 +8,7 @@ pub mod content;
 pub mod engine;
 pub mod glob;
 pub mod host;
+pub mod jsonpath;
 pub mod syntax;
 #[cfg(test)]
 mod tests;

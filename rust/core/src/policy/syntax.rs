@@ -127,6 +127,8 @@ pub struct Conditions {
     pub arg_path_patterns: Vec<String>,
     /// Patterns over hosts, `!` negates. See `host.rs`.
     pub destination_domains: Vec<String>,
+    /// Data goes to the destination, or, if false, comes from it.
+    pub sends: Option<bool>,
     /// Finding types of text detectors.
     pub secret_types: Vec<String>,
     /// Finding types of any detector.

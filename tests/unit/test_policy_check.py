@@ -1,0 +1,139 @@
+"""What `policy validate` says beyond mistakes of form, and the tests that rules carry."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from mcp_egress_guard.errors import PolicyError
+from mcp_egress_guard.policy.builtins import builtin_pack_files, load_builtin_rules, profile
+from mcp_egress_guard.policy.check import run_tests, validate
+from mcp_egress_guard.policy.models import MatchCondition, PolicyRule
+
+
+def findings(folder: Path, *rules: str) -> list[tuple[str, str]]:
+    text = "rules:\n" + "".join(f"  - {{{rule}}}\n" for rule in rules)
+    (folder / "pack.yaml").write_text(text)
+    found = validate([folder], today=datetime.date(2030, 1, 1)).all_problems
+    return [(problem.severity, problem.field) for problem in found]
+
+
+NARROW = "conditions: {tool_name_patterns: [x]}"
+
+
+def test_harmless_rules_have_no_findings(tmp_path: Path) -> None:
+    assert findings(tmp_path, f"id: a, decision: DENY, {NARROW}") == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (["id: a, decision: ALLOW"], [("warning", "rules[0].conditions")]),
+        (["id: a, decision: DENY"], [("warning", "rules[0].conditions")]),
+        (
+            [f"id: a, decision: ALLOW, priority: 1, {NARROW}", f"id: b, decision: DENY, {NARROW}"],
+            [("warning", "rules[1]")],
+        ),
+        (
+            [f"id: a, decision: DENY, {NARROW}", f"id: b, decision: ALLOW, {NARROW}"],
+            [("warning", "rules[1]")],
+        ),
+        (
+            [
+                "id: a, decision: DENY, priority: 1, conditions: {min_risk_score: 0.5}",
+                "id: b, decision: DENY, conditions: {min_risk_score: 0.9, environments: [p]}",
+            ],
+            [("warning", "rules[1]")],
+        ),
+        (
+            [
+                "id: a, decision: DENY, priority: 1, conditions: {min_risk_score: 0.9}",
+                "id: b, decision: DENY, conditions: {min_risk_score: 0.5}",
+            ],
+            [],
+        ),
+        (
+            [
+                f"id: a, decision: SIMULATE, priority: 1, {NARROW}",
+                f"id: b, decision: DENY, {NARROW}",
+            ],
+            [],
+        ),
+        (
+            [
+                "id: a, decision: DENY, conditions: {direction: response, tool_name_patterns: [x]}",
+            ],
+            [("warning", "rules[0].conditions")],
+        ),
+        (
+            [
+                "id: a, decision: DENY, conditions: "
+                "{secret_types: [aws_access_key], finding_types: [rm_rf]}"
+            ],
+            [("warning", "rules[0].conditions")],
+        ),
+        (
+            [f"id: a, decision: DENY, masking: full_mask, {NARROW}"],
+            [("warning", "rules[0].masking")],
+        ),
+        (
+            [f"id: a, decision: ALLOW, expires: 2029-12-31, reason: r, {NARROW}"],
+            [("warning", "rules[0].expires")],
+        ),
+        (
+            [f"id: a, decision: ALLOW, expires: 2030-12-31, {NARROW}"],
+            [("warning", "rules[0].expires")],
+        ),
+        (
+            [
+                f"id: a, decision: DENY, {NARROW}, "
+                "tests: [{tool_name: y, expected_decision: ALLOW}, "
+                "{tool_name: x, expected_decision: ALLOW}]"
+            ],
+            [("error", "rules[0].tests[1]")],
+        ),
+    ],
+)
+def test_rules_that_do_not_do_what_they_seem_to(
+    tmp_path: Path, rules: list[str], expected: list[tuple[str, str]]
+) -> None:
+    assert findings(tmp_path, *rules) == expected
+
+
+def test_the_tests_of_the_built_in_rules_pass() -> None:
+    results = list(run_tests(load_builtin_rules()))
+    failed = [f"{r.rule.id}[{r.index}]: {r}" for r in results if not r.passed]
+    assert failed == []
+    assert len(results) >= 40
+
+
+@pytest.mark.parametrize("name", ["default", "enterprise"])
+def test_the_packs_that_init_writes_have_no_findings(tmp_path: Path, name: str) -> None:
+    for file, text in profile(name).packs.items():
+        (tmp_path / file).write_text(text)
+    assert [str(p) for p in validate([tmp_path]).all_problems] == []
+
+
+@pytest.mark.parametrize("name", sorted(builtin_pack_files()))
+def test_each_pack_holds_by_itself(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(builtin_pack_files()[name])
+    assert [str(p) for p in validate([tmp_path]).all_problems] == []
+
+
+def test_records_take_what_pydantic_models_took() -> None:
+    rule = PolicyRule.model_validate(
+        {"id": "a", "decision": "DENY", "conditions": {"tool_categories": ["shell"], "not": {}}}
+    )
+    assert rule.conditions.not_ == MatchCondition()
+    assert PolicyRule.model_validate(rule.model_dump(mode="json")) == rule
+    assert rule.model_copy(update={"priority": 1}).priority == 1
+    for bad in (
+        {"id": "a", "decision": "deny"},
+        {"id": "a", "decision": "DENY", "prio": 1},
+        {"id": "a"},
+        {"id": "a", "decision": "DENY", "conditions": {"tool_categories": ["x"]}},
+    ):
+        with pytest.raises(PolicyError):
+            PolicyRule.model_validate(bad)
