@@ -24,8 +24,13 @@ class Profile:
 
 
 def load_builtin_rules() -> list[PolicyRule]:
-    """All rules of the built-in packs, in load order."""
-    return [PolicyRule.model_validate(rule) for rule in core.builtin_rules()]
+    """All rules of the built-in packs with their tests, in load order."""
+    rules = []
+    for entry in json.loads(core.builtin_packs()):
+        data = entry["data"]
+        pack = {"pack": data["pack"], "version": data.get("version", "")}
+        rules += [PolicyRule.model_validate(pack | rule) for rule in data["rules"]]
+    return rules
 
 
 def builtin_pack_files() -> dict[str, str]:

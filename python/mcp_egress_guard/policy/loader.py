@@ -18,6 +18,7 @@ from mcp_egress_guard import core
 from mcp_egress_guard.errors import PolicyError, Problem
 from mcp_egress_guard.shape import Path_, YamlFile, closest, plain
 
+from .builtins import load_builtin_rules
 from .models import PolicyPack, PolicyRule
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def _check_names(file: PackFile) -> None:
             file.source.add(
                 file.at(index, "policy_code"),
                 f'unknown policy code "{rule.policy_code}"',
-                closest(rule.policy_code, codes) or "see `egress-guard policy codes`",
+                closest(rule.policy_code, codes),
             )
 
 
@@ -366,7 +367,7 @@ def load_rules(
     if paths:
         policies = _strict(read_files(paths))
         if policies.rules or policies.detectors:
-            rules = policies.rules or builtin()
+            rules = policies.rules or load_builtin_rules()
             loaded = LoadedRules(
                 rules,
                 "files" if policies.rules else "builtin",
@@ -379,12 +380,7 @@ def load_rules(
         loaded = _stored(config.db_file)
         if loaded.rules:
             return _fresh(loaded, today)
-    return LoadedRules(builtin(), "builtin")
-
-
-def builtin() -> list[PolicyRule]:
-    """The built-in rules."""
-    return [PolicyRule.model_validate(rule) for rule in core.builtin_rules()]
+    return LoadedRules(load_builtin_rules(), "builtin")
 
 
 def _stored(path: Path) -> LoadedRules:

@@ -54,6 +54,7 @@ struct Index {
     by_detector: Vec<Vec<Rank>>,
     any_finding: Vec<Rank>,
     by_tool: HashMap<String, Vec<Rank>>,
+    by_first_byte: HashMap<u8, Vec<Rank>>,
     by_category: [Vec<Rank>; 16],
     destinations: Vec<Rank>,
     by_pattern: Vec<Vec<Rank>>,
@@ -328,6 +329,18 @@ impl Index {
             }
             return;
         }
+        let bytes = checks.iter().find_map(|check| match check {
+            Check::Tools(globs) => globs.first_bytes(),
+            _ => None,
+        });
+        if let Some(mut bytes) = bytes {
+            bytes.sort_unstable();
+            bytes.dedup();
+            for byte in bytes {
+                self.by_first_byte.entry(byte).or_default().push(rank);
+            }
+            return;
+        }
         let categories = checks.iter().find_map(|check| match check {
             Check::Categories(set) => Some(*set),
             _ => None,
@@ -376,6 +389,14 @@ impl Index {
         }
         if !facts.destinations.is_empty() {
             ranks.extend(&self.destinations);
+        }
+        if let Some(first) = facts
+            .tool_name
+            .bytes()
+            .next()
+            .map(|b| b.to_ascii_lowercase())
+        {
+            ranks.extend(self.by_first_byte.get(&first).into_iter().flatten());
         }
         if !facts.tool_name.is_empty() && !self.by_tool.is_empty() {
             let name = facts.tool_name.to_ascii_lowercase();

@@ -171,6 +171,17 @@ impl Globs {
             && !self.no.iter().any(|glob| glob.matches(text))
     }
 
+    /// The bytes one of which every text begins with for which the list can hold, in lower case.
+    #[must_use]
+    pub fn first_bytes(&self) -> Option<Vec<u8>> {
+        let first = |glob: &Glob| match glob.tokens.first() {
+            Some(Token::One(c)) => u8::try_from(*c).ok().filter(u8::is_ascii),
+            _ => None,
+        };
+        let all: Option<Vec<u8>> = self.yes.iter().map(first).collect();
+        all.filter(|bytes| !bytes.is_empty())
+    }
+
     /// The only texts for which the list can hold, in lower case, if that is a finite list.
     #[must_use]
     pub fn literals(&self) -> Option<Vec<String>> {
@@ -213,6 +224,20 @@ mod tests {
     #[test]
     fn a_hostile_text_costs_no_more_than_the_product() {
         assert!(!matches("*a*a*a*a*a*a*a*a*b", &"a".repeat(100_000)));
+    }
+
+    #[test]
+    fn what_a_list_can_hold_for_is_known() {
+        let of = |list: &[&str]| Globs::new(list).unwrap();
+        assert_eq!(
+            of(&["Abc", "b"]).literals(),
+            Some(vec!["abc".into(), "b".into()])
+        );
+        assert_eq!(of(&["a*", "b"]).literals(), None);
+        assert_eq!(of(&["A*", "b"]).first_bytes(), Some(vec![b'a', b'b']));
+        assert_eq!(of(&["*a"]).first_bytes(), None);
+        assert_eq!(of(&["!a"]).first_bytes(), None);
+        assert_eq!(of(&["é*"]).first_bytes(), None);
     }
 
     #[test]
