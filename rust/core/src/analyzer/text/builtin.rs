@@ -93,12 +93,13 @@ impl Builtin {
         })
     }
 
-    /// Which finding stays where several cover the same text: self-identifying formats (4), then a
-    /// provider's name nearby (3), then what only the surroundings tell.
+    /// Which finding stays where several cover the same text: blocks (7), formats (6, in `rule.rs`)
+    /// and what is decoded (5), a provider's name nearby (4), a format that several providers have
+    /// (3), then what only the surroundings tell.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::PrivateKey | Self::PgpPrivateKey => 6,
-            Self::Jwt | Self::PasswordHash | Self::DockerAuth => 4,
+            Self::PrivateKey | Self::PgpPrivateKey => 7,
+            Self::Jwt | Self::PasswordHash | Self::DockerAuth => 5,
             Self::BearerHeader => 2,
             Self::HighEntropy | Self::InternalUrl | Self::OrgFingerprint => 0,
             Self::AssignedKey => 1,

@@ -26,6 +26,7 @@ pub(crate) struct Rule {
     checksum: Option<(Checksum, ChecksumMode)>,
     allow: Vec<Pattern>,
     placeholders: bool,
+    weak: bool,
 }
 
 #[derive(Debug)]
@@ -114,8 +115,9 @@ impl Rule {
                 let calls = source
                     .keywords
                     .iter()
+                    .flat_map(|k| spellings(k))
                     .map(|k| Call {
-                        literal: k.to_ascii_lowercase().into_bytes(),
+                        literal: k.into_bytes(),
                         any_case: true,
                         offset: None,
                     })
@@ -153,16 +155,18 @@ impl Rule {
                 checksum: source.checksum.map(|c| (c, source.checksum_mode)),
                 allow,
                 placeholders: source.placeholders,
+                weak: source.weak,
             },
             calls,
         ))
     }
 
-    /// Formats above values near a word.
+    /// Formats above values near a word, and those above formats that several providers have.
     const fn rank(&self) -> u8 {
         match self.form {
-            Form::Format => 5,
-            Form::Near { .. } => 3,
+            Form::Format if self.weak => 3,
+            Form::Format => 6,
+            Form::Near { .. } => 4,
         }
     }
 
@@ -357,8 +361,10 @@ impl Rule {
             _ => name_before(text, start),
         };
         let name_text = std::str::from_utf8(name).unwrap_or_default();
+        // "the codecov token is: …" and "const TOKEN: &str = …" have the name farther off.
         if let Some(key) = key
             && key.end_at(name, 0).is_none()
+            && key.end_at(slice(text, hit, start), 0).is_none()
         {
             return false;
         }
@@ -389,6 +395,16 @@ impl Rule {
         }
         true
     }
+}
+
+/// The ways to write a keyword: `dd_key`, `dd-key`, `dd key`, `ddKey`.
+fn spellings(keyword: &str) -> Vec<String> {
+    let folded = keyword.to_ascii_lowercase();
+    let mut all = vec![folded.clone()];
+    if folded.trim_matches('_').contains('_') {
+        all.extend(["-", " ", ""].map(|joint| folded.replace('_', joint)));
+    }
+    all
 }
 
 /// Whether a hash's name stands directly before the value: `commit 1f…`, `sha256:…`.

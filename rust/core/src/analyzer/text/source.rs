@@ -69,7 +69,11 @@ pub(crate) struct TextMatch {
     /// Whether values that are obviously stand-ins are let through.
     #[serde(default = "yes")]
     pub(crate) placeholders: bool,
-    /// Words that must stand near, in any case.
+    /// Whether keys of other providers have the same form, so that an entry with a keyword nearby
+    /// says more.
+    #[serde(default)]
+    pub(crate) weak: bool,
+    /// Words that must stand near, in any case; `_` in them stands for any way to join words.
     #[serde(default)]
     pub(crate) keywords: Vec<String>,
     /// The shape of the value near a keyword.
