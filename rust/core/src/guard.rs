@@ -413,10 +413,30 @@ impl<'g, 'd> Survey<'g, 'd> {
                 self.text(id);
             }
         }
+        self.pieces(first, last);
         if let (Direction::Request, true, Some(arguments)) =
             (direction, message.is_tool_call(), message.arguments)
         {
             self.arguments(arguments);
+        }
+    }
+
+    /// Secrets that are split over strings of one container.
+    fn pieces(&mut self, first: crate::walk::NodeId, last: crate::walk::NodeId) {
+        let (document, guard) = (self.document, self.guard);
+        let mut pieces = Vec::new();
+        self.guarded(0, |_| {
+            pieces = guard.analyzers.text.pieces(document, first, last);
+        });
+        for (id, detector) in pieces {
+            let text = document.leaf(id).map(|l| l.text.as_ref());
+            let text = text.unwrap_or_default();
+            self.scope.report(
+                detector,
+                Span::new(0, text.len()),
+                Some("split over strings"),
+            );
+            self.collect(id, text, None);
         }
     }
 

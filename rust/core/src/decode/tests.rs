@@ -17,8 +17,8 @@ fn seen(text: &str) -> Vec<String> {
         .iter()
         .filter_map(|v| {
             let at = v.text.find(KEY)?;
-            let span = v.map.to_leaf(Span::new(at, at + KEY.len()), text.len());
-            Some(span.of_str(text).to_owned())
+            let inner = Span::new(at, at + KEY.len());
+            Some(v.map.to_leaf(inner, text.len()).of_str(text).to_owned())
         })
         .collect()
 }

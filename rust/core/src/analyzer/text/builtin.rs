@@ -372,11 +372,8 @@ fn is_dense(value: &[u8]) -> bool {
 fn cookie(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
     let (start, end) = name_around(text, hit);
-    if !slice(text, start, end)
-        .len()
-        .checked_sub(6)
-        .is_some_and(|n| n <= 4)
-    {
+    // `Cookie` or `Set-Cookie`.
+    if end.saturating_sub(start) > 10 {
         return;
     }
     let Some(value) = assign::value_of(text, start, end) else {
@@ -457,7 +454,7 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
         if at(line, i) != b'-' {
             continue;
         }
-        let word_end = run_end(line, i, 20, |b| is_token(b));
+        let word_end = run_end(line, i, 20, is_token);
         let word = slice(line, i, word_end);
         let exact = flags.iter().any(|f| f.as_bytes() == word);
         let glued = program == "mysql"

@@ -14,6 +14,7 @@ mod numbers;
 mod organisation;
 mod pattern;
 mod pem;
+mod pieces;
 mod prefilter;
 pub(super) mod quality;
 mod rule;

@@ -342,7 +342,7 @@ pub(crate) fn classify(name: &str) -> Option<NameClass> {
         .checked_sub(2)
         .and_then(|i| words.get(i))
         .map_or("", String::as_str);
-    if last == "key" || last == "keys" && false {
+    if last == "key" {
         if HARMLESS.contains(&before) && before != "host" {
             return None;
         }

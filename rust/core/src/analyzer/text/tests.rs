@@ -227,6 +227,33 @@ fn masked_examples_are_clean() {
     );
 }
 
+#[test]
+fn pieces_of_one_container_are_put_together() {
+    let guard = guard();
+    let seen = |arguments: serde_json::Value| -> Vec<String> {
+        let frame = arguments.to_string();
+        let document = Document::parse(frame.as_bytes(), &Limits::default()).unwrap();
+        let end = document.node(crate::walk::ROOT).unwrap().next;
+        let pieces = guard.analyzers.text.pieces(&document, 0, end);
+        pieces
+            .iter()
+            .map(|&(leaf, _)| document.leaf(leaf).unwrap().text.to_string())
+            .collect()
+    };
+    assert_eq!(
+        seen(serde_json::json!({"part1": "AKIAIOSF", "part2": "ODNN7QWERTYU"})),
+        ["AKIAIOSF", "ODNN7QWERTYU"]
+    );
+    assert_eq!(
+        seen(serde_json::json!([
+            "x", "ok", "AKIA", "IOSFODNN", "7QWERTYU"
+        ])),
+        ["AKIA", "IOSFODNN", "7QWERTYU"]
+    );
+    assert!(seen(serde_json::json!({"a": "AKIAIOSF", "b": {"c": "ODNN7QWERTYU"}})).is_empty());
+    assert!(seen(serde_json::json!(["read_file", "write_file", "sk", "live"])).is_empty());
+}
+
 /// Prints how labelled corpora fare, worst families first:
 /// `EGRESS_CORPUS_POS=… EGRESS_CORPUS_NEG=… cargo test … corpus_recall -- --ignored --nocapture`.
 #[test]

@@ -1,0 +1,80 @@
+//! Secrets that are split over several strings of one call: `{"part1": "AKIAIOSF", "part2": "…"}`.
+
+use super::{TextAnalyzer, TextContext, scan::Hit};
+use crate::{
+    detector::DetectorId,
+    walk::{Document, LeafId, NodeId, Role},
+};
+
+/// Longest string that can be a piece.
+const PIECE: usize = 160;
+/// Most pieces that one secret is made of.
+const MOST: usize = 4;
+/// Most pieces of one message that are put together.
+const TRIED: usize = 256;
+/// Rank of formats that name themselves; all others would find secrets in any two words.
+const FORMAT: u8 = 5;
+
+fn is_piece(text: &str) -> bool {
+    (2..=PIECE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+impl TextAnalyzer {
+    /// The strings among the values of nodes `first..last` that make a secret when adjacent ones of
+    /// the same container are put together, with what it is. Looks at the first 256 short strings.
+    #[must_use]
+    pub fn pieces(
+        &self,
+        document: &Document<'_>,
+        first: NodeId,
+        last: NodeId,
+    ) -> Vec<(LeafId, DetectorId)> {
+        let mut found = Vec::new();
+        let mut run: Vec<(LeafId, &str)> = Vec::new();
+        let mut parent = None;
+        let mut tried = 0_usize;
+        for (leaf, id) in document.leaves.iter().zip(0..) {
+            if leaf.role != Role::Value || leaf.node < first || leaf.node >= last {
+                continue;
+            }
+            let here = document.node(leaf.node).map(|n| n.parent);
+            if here != parent || !is_piece(&leaf.text) {
+                run.clear();
+                parent = here;
+            }
+            if !is_piece(&leaf.text) {
+                continue;
+            }
+            tried = tried.saturating_add(1);
+            if tried > TRIED {
+                break;
+            }
+            if run.len() == MOST {
+                run.remove(0);
+            }
+            run.push((id, leaf.text.as_ref()));
+            for skip in 0..run.len().saturating_sub(1) {
+                let parts = run.get(skip..).unwrap_or_default();
+                if let Some(hit) = self.whole(parts) {
+                    found.extend(parts.iter().map(|&(leaf, _)| (leaf, hit.detector)));
+                    run.clear();
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    /// A format that all parts together are, and no part is.
+    fn whole(&self, parts: &[(LeafId, &str)]) -> Option<Hit> {
+        let joined: String = parts.iter().map(|&(_, text)| text).collect();
+        let is_format = |text: &str| {
+            self.find(text, TextContext::default(), 16)
+                .into_iter()
+                .find(|h| h.rank >= FORMAT)
+        };
+        let hit = is_format(&joined)?;
+        let all = hit.span.start == 0 && hit.span.end == joined.len();
+        (all && parts.iter().all(|&(_, text)| is_format(text).is_none())).then_some(hit)
+    }
+}
