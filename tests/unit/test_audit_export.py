@@ -62,15 +62,8 @@ def test_csv_has_the_documented_columns(log: Path, tmp_path: Path) -> None:
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == [
-        "timestamp",
-        "tool_name",
-        "decision",
-        "primary_rule_id",
-        "policy_code",
-        "reason",
-        "risk_score",
-        "session_id",
-        "shadow_mode",
+        *("timestamp", "tool_name", "decision", "primary_rule_id", "policy_code", "reason"),
+        *("risk_score", "session_id", "shadow_mode"),
     ]
     assert rows[0][3] == ""
     assert rows[1] == [
