@@ -161,6 +161,7 @@ class AuditConfig:
         "never", choices=("never", "interval", "each"), doc="When lines are forced to the disk."
     )
     max_bytes: int = field(0, low=0, doc="The log is rotated at this size; 0 never.")
+    max_age_hours: int = field(0, low=0, doc="The log is rotated at this age; 0 never.")
     max_files: int = field(10, low=1, high=10_000, doc="Rotated logs that are kept.")
     on_failure: str = field(
         "refuse",

@@ -66,7 +66,8 @@ def open_log(config: GatewayConfig | None) -> Appender:
     """The audit log of a configuration, open for appending; the default one without.
 
     Raises:
-        AuditError: it cannot be written or continued, or there is no key for a signed one.
+        AuditError: it cannot be written or continued, or there is no key for a signed one,
+            or OpenTelemetry is on and cannot be.
     """
     if config is None:
         return open_file(DEFAULT_LOG)
@@ -78,14 +79,20 @@ def open_log(config: GatewayConfig | None) -> Appender:
             file=config.path,
             hint=f"set the variable {HMAC_VARIABLE}, or audit.hmac_key_file",
         )
-    return open_file(
+    log = open_file(
         config.audit_file,
         key=key,
         fsync=audit.fsync,
         max_bytes=audit.max_bytes,
+        max_age_seconds=audit.max_age_hours * 3600,
         keep=audit.max_files,
         mode=int(audit.file_mode, 8),
     )
+    if not audit.otel_enabled:
+        return log
+    from .otel import OtelSink, Tee  # noqa: PLC0415  (start-up)
+
+    return Tee(log, OtelSink(audit.otel_endpoint))
 
 
 def open_file(

@@ -63,6 +63,8 @@ pub struct Trail {
     pub labels: Vec<(String, String)>,
     /// Hosts that data goes to, masked.
     pub hosts: Vec<String>,
+    /// W3C trace context out of `_meta`, where it is of its form.
+    pub traceparent: Option<String>,
     /// `params` without its secrets, if calls are recorded.
     pub call: Option<String>,
 }
@@ -93,6 +95,10 @@ impl Trail {
         };
         let method = text(Some(message.node), "method").unwrap_or_default();
         let request_id = message.id().and_then(|_| text(Some(message.node), "id"));
+        let meta = message
+            .body
+            .and_then(|params| document.member(params, "_meta"));
+        let traceparent = text(meta, "traceparent").filter(|text| is_traceparent(text));
         let body = if message.is_tool_call() {
             message.arguments
         } else {
@@ -126,6 +132,7 @@ impl Trail {
                 .map(|(key, value)| (scanned(guard, key), scanned(guard, value)))
                 .collect(),
             hosts: hosts(guard, destinations),
+            traceparent,
             call,
         };
         let pointers = masked_pointers(document, findings, &secrets);
@@ -224,6 +231,16 @@ fn scanned(guard: &Guard, text: &str) -> String {
     });
     replace(text, types, &mut out, |_| None);
     out
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, or a later version of it without what that adds.
+fn is_traceparent(text: &str) -> bool {
+    let hex = |part: &str, length| {
+        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut parts = text.split('-');
+    let mut next = |length| parts.next().is_some_and(|part| hex(part, length));
+    next(2) && next(32) && next(16) && next(2) && parts.next().is_none()
 }
 
 fn hosts(guard: &Guard, destinations: &[Destination]) -> Vec<String> {
@@ -421,6 +438,9 @@ pub fn line(guard: &Guard, inspection: &Inspection, entry: &Entry<'_>) -> Vec<u8
             Direction::Response => "response",
         },
     );
+    if let Some(traceparent) = &trail.traceparent {
+        out.text("traceparent", traceparent);
+    }
     if let Some(call) = &trail.call {
         out.literal("call", call);
     }

@@ -320,6 +320,27 @@ fn names_are_bounded_and_harmless_on_a_terminal() {
 }
 
 #[test]
+fn a_trace_context_is_written_in_its_form_only() {
+    let traced = |context: &str| {
+        let frame = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","_meta":{{"traceparent":{context}}}}}}}"#
+        );
+        written(&frame)["traceparent"].clone()
+    };
+    let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(traced(&format!("\"{good}\"")), good);
+    for bad in [
+        "7".to_owned(),
+        "\"\"".to_owned(),
+        format!("\"{good}-\""),
+        format!("\"{}\"", good.to_uppercase().replace('B', "G")),
+        format!("\"{}\"", good.replace('-', "")),
+    ] {
+        assert_eq!(traced(&bad), Value::Null, "{bad}");
+    }
+}
+
+#[test]
 fn labels_and_environment_of_the_call_are_written() {
     let guard = guard(Settings::default());
     let context = Context {
