@@ -60,9 +60,9 @@ class Guard:
     """Analyzers and rules, compiled; shared between threads and sessions.
 
     `settings` is JSON: `rules`, `default_decision`, `shadow_mode`, `fail_closed_categories`,
-    `environment`, `internal_domains`, `blocked_domains`, `org_fingerprints`, `tool_categories` (globs
-    of tool names, each with its list), `entropy`, `record_calls`, `detectors`
-    (`[{"file": …, "data": {"detectors": […]}}]`, added to the built-in ones) and
+    `environment`, `internal_domains`, `blocked_domains`, `org_fingerprints`,
+    `tool_categories` (globs of tool names, each with its list), `entropy`, `record_calls`,
+    `detectors` (`[{"file": …, "data": {"detectors": […]}}]`, added to the built-in ones) and
     `max_message_bytes`. Raises ValueError, one message a line.
     """
 

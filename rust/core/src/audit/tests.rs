@@ -17,6 +17,7 @@ fn guard(settings: Settings) -> Guard {
         "finding_type": "test_secret",
         "risk_score": 0.95,
         "references": ["https://example.com"],
+        "match": {"regex": "zq-secret-[0-9]{10}", "placeholders": false},
         "examples": ["a", "b"],
         "negative_examples": ["c", "d"],
     }]}}]);
@@ -345,13 +346,20 @@ fn labels_and_environment_of_the_call_are_written() {
     let guard = guard(Settings::default());
     let context = Context {
         environment: Some("production".into()),
-        labels: [("team".into(), "a\"b".into())].into(),
+        labels: [
+            ("team".into(), "a\"b".into()),
+            ("x".into(), format!("y {SECRET}")),
+        ]
+        .into(),
         ..Context::default()
     };
     let inspection = inspect(&guard, &call("t", "{}"), &context);
     let line = value(&line(&guard, &inspection, &entry()));
     assert_eq!(line["environment"], "production");
-    assert_eq!(line["labels"], json!({"team": "a\"b"}));
+    assert_eq!(
+        line["labels"],
+        json!({"team": "a\"b", "x": "y <REDACTED:test_secret>"})
+    );
 }
 
 #[test]
