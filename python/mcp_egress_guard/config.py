@@ -129,13 +129,9 @@ class EngineConfig:
         False,
         doc="true: random-looking strings are reported, at a low risk.",
     )
-    scoped_deletes: str = field(
-        "deny",
-        choices=("allow", "escalate", "deny"),
-        doc="Recursive deletion of what a build makes again (node_modules, build, dist, …).",
-    )
     tool_categories: dict[str, list[ToolCategory]] = field(
-        factory=dict, doc="Categories of tools by name, where the name does not tell them."
+        factory=dict,
+        doc="Categories of tools by a glob over the name, where the name does not tell them.",
     )
 
 
@@ -194,6 +190,9 @@ class GatewayConfig:
     internal_domains: list[str] = field(
         factory=list, doc="Your own domains: uploads there are not flagged."
     )
+    blocked_domains: list[str] = field(
+        factory=list, doc="Hosts that are reported as custom_blocked, at a risk of 0.9."
+    )
     org_fingerprints: list[str] = field(
         factory=list, doc="Your code names: as they are, or sha256: and 64 hex digits."
     )
@@ -247,9 +246,15 @@ class GatewayConfig:
             "default_decision": str(self.engine.default_decision),
             "shadow_mode": self.engine.shadow_mode,
             "fail_closed_categories": [str(c) for c in self.engine.fail_closed_categories],
+            "tool_categories": {
+                glob: [str(category) for category in categories]
+                for glob, categories in self.engine.tool_categories.items()
+            },
             "entropy": self.engine.entropy,
+            "record_calls": self.audit.record_calls,
             "environment": self.environment,
             "internal_domains": self.internal_domains,
+            "blocked_domains": self.blocked_domains,
             "org_fingerprints": self.org_fingerprints,
             "max_message_bytes": self.proxy.max_message_bytes,
         }

@@ -106,7 +106,7 @@ impl Case {
             .collect();
         let mut categories = Categories::default();
         categories.add(Category::Database);
-        let outcome = engine.decide(&CallFacts {
+        engine.decide(&CallFacts {
             document: &document,
             message: ROOT,
             method: method.unwrap_or_default(),
@@ -125,8 +125,7 @@ impl Case {
             } else {
                 Direction::Request
             },
-        });
-        outcome
+        })
     }
 
     fn matches(&self, conditions: Value) -> bool {
