@@ -62,7 +62,7 @@ class Appender(Protocol):
         """
 
 
-def open_log(config: GatewayConfig | None) -> Appender:
+def open_log(config: GatewayConfig | None) -> AuditLog:
     """The audit log of a configuration, open for appending; the default one without.
 
     Raises:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp_egress_guard import core
-from mcp_egress_guard.errors import AuditError, PolicyError, ProxyError
+from mcp_egress_guard.errors import EgressGuardError, ProxyError
 
 if TYPE_CHECKING:
     from mcp_egress_guard.config import GatewayConfig
+    from mcp_egress_guard.core import Guard
 
-DEFAULT_LOG = Path("egress_audit.jsonl")
 DEFAULT_LIMIT = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is started."""
-
-    guard: core.Guard
-    policy_hash: str
-    config: GatewayConfig | None
 
 
 def launch(config_file: Path | None, command: Sequence[str]) -> int:
@@ -35,19 +26,12 @@ def launch(config_file: Path | None, command: Sequence[str]) -> int:
     Raises:
         EgressGuardError: it cannot start.
     """
-    plan = prepare(config_file, command)
-    if plan.config and plan.config.proxy.transport == "http" and not command:
-        return http(plan, plan.config)
-    return stdio(plan, command)
-
-
-def prepare(config_file: Path | None, command: Sequence[str]) -> Plan:
-    """The guard and its configuration; a file that is wrong stops the start."""
     if config_file is None and command:
         # The one-line start reads no file: what lies in the folder changes nothing.
-        return Plan(core.EgressGuard().engine.guard, core.builtin_hash(), None)
-    from mcp_egress_guard.config import find_config, load_config  # noqa: PLC0415  (start-up)
-    from mcp_egress_guard.policy.loader import load_rules  # noqa: PLC0415  (start-up)
+        guard = core.EgressGuard().engine.guard
+        return stdio(guard, core.builtin_hash(), None, command)
+    from mcp_egress_guard.config import find_config  # noqa: PLC0415  (start-up)
+    from mcp_egress_guard.proxy import reload  # noqa: PLC0415  (start-up)
 
     path = config_file or find_config()
     if path is None:
@@ -56,73 +40,77 @@ def prepare(config_file: Path | None, command: Sequence[str]) -> Plan:
             hint="egress-guard run -- COMMAND ARGS…, or egress-guard init and set "
             "proxy.downstream_command in gateway.yaml",
         )
-    config = load_config(path)
-    loaded = load_rules(config)
-    for warning in loaded.warnings:
-        print(f"egress-guard: warning: {warning}", file=sys.stderr)
-    try:
-        guard = core.compile_guard(loaded.for_engine(), loaded.engine_settings(config))
-    except ValueError as error:
-        raise PolicyError(str(error)) from None
-    return Plan(guard, loaded.policy_hash, config)
+    guard, policy_hash, config = reload.read(path)
+    if config.proxy.transport == "http" and not command:
+        return http(guard, policy_hash, config, path)
+    return stdio(guard, policy_hash, config, command)
 
 
-def stdio(plan: Plan, command: Sequence[str]) -> int:
+def http(guard: Guard, policy_hash: str, config: GatewayConfig, path: Path) -> int:
+    """The guard in front of servers that listen."""
+    from mcp_egress_guard.audit.log import open_log  # noqa: PLC0415  (start-up)
+    from mcp_egress_guard.proxy import http as transport  # noqa: PLC0415  (start-up)
+    from mcp_egress_guard.proxy import reload  # noqa: PLC0415  (start-up)
+
+    def again() -> tuple[Guard, str]:
+        new, new_hash, _ = reload.read(path)
+        return new, new_hash
+
+    log = open_log(config) if config.audit.enabled else None
+    # The transport reads the rules anew on SIGHUP, whoever sends it.
+    reload.watch(config, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    return transport.run(config, guard, log, policy_hash=policy_hash, reload=again)
+
+
+def stdio(
+    guard: Guard, policy_hash: str, config: GatewayConfig | None, command: Sequence[str]
+) -> int:
     """The guard in front of a server that is its child."""
+    from mcp_egress_guard.audit.log import open_log  # noqa: PLC0415  (start-up)
     from mcp_egress_guard.proxy import stdio as transport  # noqa: PLC0415  (start-up)
 
-    proxy = plan.config.proxy if plan.config else None
+    proxy = config.proxy if config else None
     command = list(command) or (list(proxy.downstream_command) if proxy else [])
     if not command:
         raise ProxyError(
             "no MCP server to start",
-            file=plan.config.path if plan.config else None,
+            file=config.path if config else None,
             hint="set proxy.downstream_command, or egress-guard run -- COMMAND ARGS…",
         )
-    log = open_audit(plan.config)
-    name = (proxy.server_name if proxy else "") or Path(command[0]).name
+    log = open_log(config) if config is None or config.audit.enabled else None
+    answer = proxy.deny_response if proxy else "tool_result"
     session = core.Session(
-        plan.guard,
+        guard,
         nonce=secrets.token_hex(8),
-        deny_response=proxy.deny_response if proxy else "tool_result",
-        server=name,
+        deny_response="tool_result" if answer == "tool_result" else "jsonrpc_error",
+        server=(proxy.server_name if proxy else "") or Path(command[0]).name,
         session_id=secrets.token_hex(8),
-        policy_hash=plan.policy_hash,
+        policy_hash=policy_hash,
     )
-    limit = proxy.max_message_bytes if proxy else DEFAULT_LIMIT
-    code = transport.run(command, session, log.append if log else None, limit=limit)
+    if config is not None and config.path is not None:
+        follow(session, config, config.path)
+    code = transport.run(
+        command,
+        session,
+        log.append if log else None,
+        limit=proxy.max_message_bytes if proxy else DEFAULT_LIMIT,
+    )
     sys.stderr.flush()
     # Threads may still be blocked in reads that nobody will answer.
     os._exit(code)
 
 
-def http(plan: Plan, config: GatewayConfig) -> int:
-    """The guard as a reverse proxy in front of servers that run elsewhere."""
-    from mcp_egress_guard.proxy import http as transport  # noqa: PLC0415  (start-up)
+def follow(session: core.Session, config: GatewayConfig, path: Path) -> None:
+    """Keeps the session's rules those of the files."""
+    from mcp_egress_guard.proxy import reload  # noqa: PLC0415  (start-up)
 
-    def reload() -> tuple[core.Guard, str]:
-        new = prepare(config.path, ())
-        return new.guard, new.policy_hash
+    def changed() -> None:
+        try:
+            guard, policy_hash, _ = reload.read(path)
+        except EgressGuardError as error:
+            reload.note(f"not reloaded, the old rules stay in force: {error}")
+            return
+        session.reload(guard, policy_hash=policy_hash)
+        reload.note("reloaded")
 
-    log = open_audit(config)
-    return transport.run(config, plan.guard, log, policy_hash=plan.policy_hash, reload=reload)
-
-
-def open_audit(config: GatewayConfig | None) -> Any:
-    """The audit log, open for appending, or `None` where it is switched off.
-
-    Raises:
-        AuditError: it cannot be written; nothing is started without it.
-    """
-    from mcp_egress_guard.audit.log import open_log  # noqa: PLC0415  (start-up)
-
-    if config is not None and not config.audit.enabled:
-        return None
-    try:
-        return open_log(config)
-    except OSError as error:
-        raise AuditError(
-            f"the audit log cannot be written: {error.strerror or error}",
-            file=config.audit_file if config else DEFAULT_LOG,
-            hint="set audit.log_file in gateway.yaml to a file that can be written",
-        ) from None
+    reload.watch(config, changed)

@@ -9,7 +9,7 @@ use pyo3::{
     types::PyBytes,
 };
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Session {
     inner: session::Session,
     server: String,
     session_id: String,
-    policy_hash: String,
+    policy_hash: Mutex<Arc<str>>,
     /// Too long lines of the client and of the server, while they are skipped.
     skipped: [Mutex<Skim>; 2],
 }
@@ -64,13 +64,15 @@ impl Session {
                 .with_labels(labels.unwrap_or_default()),
             server: server.into(),
             session_id: session_id.into(),
-            policy_hash: policy_hash.into(),
+            policy_hash: Mutex::new(policy_hash.into()),
             skipped: Default::default(),
         })
     }
 
     /// Judges by other rules from now on.
-    fn reload(&self, guard: &Guard) {
+    #[pyo3(signature = (guard, *, policy_hash))]
+    fn reload(&self, guard: &Guard, policy_hash: &str) {
+        *self.hash() = policy_hash.into();
         self.inner.reload(Arc::clone(&guard.inner));
     }
 
@@ -159,6 +161,12 @@ impl Session {
             .collect())
     }
 
+    fn hash(&self) -> MutexGuard<'_, Arc<str>> {
+        self.policy_hash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn plain(&self, command: Command, now_ns: u64, evaluation_ns: u64) -> (u8, Vec<u8>) {
         match command {
             Command::Forward(None) => (FORWARD_AS_IT_IS, Vec::new()),
@@ -166,13 +174,14 @@ impl Session {
             Command::Reply(bytes) => (REPLY, bytes),
             Command::Log(text) => (LOG, text.into_bytes()),
             Command::Audit(decided) => {
+                let policy_hash = Arc::clone(&self.hash());
                 let entry = audit::Entry {
                     time_ns: now_ns,
                     evaluation_ns,
                     decision_id: &decided.decision_id,
                     session_id: &self.session_id,
                     server: &self.server,
-                    policy_hash: &self.policy_hash,
+                    policy_hash: &policy_hash,
                 };
                 let line = audit::line(&decided.guard, &decided.inspection, &entry);
                 (AUDIT, line)
