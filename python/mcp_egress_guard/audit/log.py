@@ -21,6 +21,7 @@ from mcp_egress_guard.core import AuditLog, verify_log
 from mcp_egress_guard.errors import AuditError, InputError
 
 if TYPE_CHECKING:
+    from mcp_egress_guard.audit.otel import Tee
     from mcp_egress_guard.config import GatewayConfig
 
 __all__ = [
@@ -62,7 +63,7 @@ class Appender(Protocol):
         """
 
 
-def open_log(config: GatewayConfig | None) -> AuditLog:
+def open_log(config: GatewayConfig | None) -> AuditLog | Tee:
     """The audit log of a configuration, open for appending; the default one without.
 
     Raises:
@@ -90,7 +91,7 @@ def open_log(config: GatewayConfig | None) -> AuditLog:
     )
     if not audit.otel_enabled:
         return log
-    from .otel import OtelSink, Tee  # noqa: PLC0415  (start-up)
+    from mcp_egress_guard.audit.otel import OtelSink, Tee  # noqa: PLC0415  (start-up)
 
     return Tee(log, OtelSink(audit.otel_endpoint))
 

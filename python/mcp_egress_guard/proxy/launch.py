@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_egress_guard import core
-from mcp_egress_guard.errors import EgressGuardError, ProxyError
+from mcp_egress_guard.errors import ConfigError, EgressGuardError, ProxyError
 
 if TYPE_CHECKING:
     from mcp_egress_guard.config import GatewayConfig
@@ -57,6 +57,13 @@ def http(guard: Guard, policy_hash: str, config: GatewayConfig, path: Path) -> i
         return new, new_hash
 
     log = open_log(config) if config.audit.enabled else None
+    if log is not None and not isinstance(log, core.AuditLog):
+        raise ConfigError(
+            "OpenTelemetry works with transport stdio only",
+            file=config.path,
+            field="audit.otel_enabled",
+            hint="collect the audit log instead; it holds the same events",
+        )
     # The transport reads the rules anew on SIGHUP, whoever sends it.
     reload.watch(config, lambda: os.kill(os.getpid(), signal.SIGHUP))
     return transport.run(config, guard, log, policy_hash=policy_hash, reload=again)
@@ -95,6 +102,8 @@ def stdio(
         log.append if log else None,
         limit=proxy.max_message_bytes if proxy else DEFAULT_LIMIT,
     )
+    if log is not None and not isinstance(log, core.AuditLog):
+        log.sink.close()
     sys.stderr.flush()
     # Threads may still be blocked in reads that nobody will answer.
     os._exit(code)
