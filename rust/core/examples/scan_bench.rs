@@ -74,8 +74,8 @@ impl Random {
 const WORDS: &[&str] = &[
     "the", "of", "server", "request", "when", "every", "report", "customer", "with", "index",
     "value", "return", "error", "handler", "message", "between", "system", "before", "should",
-    "token", "key", "password", "field", "window", "number", "river", "morning", "process",
-    "thread", "memory", "config", "public", "window", "buffer", "stream", "release",
+    "field", "window", "number", "river", "morning", "process", "thread", "memory", "config",
+    "public", "window", "buffer", "stream", "release",
 ];
 
 /// Prose, code, JSON, logs, lock files, data, and text of other scripts, without secrets.
@@ -86,7 +86,10 @@ fn corpus(bytes: usize) -> String {
         match r.next(10) {
             0..=2 => {
                 for _ in 0..60 {
-                    let word = r.pick(WORDS);
+                    let word = match r.next(200) {
+                        0 => r.pick(&["token", "key", "password", "secret"]),
+                        _ => r.pick(WORDS),
+                    };
                     let _ = write!(out, "{word}{}", if r.next(12) == 0 { ". " } else { " " });
                 }
                 out.push('\n');

@@ -209,6 +209,7 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     let Some(value) = assign::value_of(text, start, end) else {
         return;
     };
+    skip_long(&value, scan);
     // "api key" with a blank, as people write it.
     if start > 0
         && is_blank(before(text, start))
@@ -244,6 +245,13 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
         of_class(class)
     };
     scan.found(kind, Span::new(value.start, value.end));
+}
+
+/// A long value without a blank or quote is one value: names within it are not asked again.
+fn skip_long(value: &assign::Value, scan: &mut Scan<'_, '_>) {
+    if value.end.saturating_sub(value.start) > 256 {
+        scan.named_until = scan.named_until.max(value.end);
+    }
 }
 
 /// Whether the assignment at `start` is a part of a connection string.
@@ -340,10 +348,14 @@ fn is_pair(value: &[u8]) -> bool {
 
 fn authorization(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    if hit < scan.named_until {
+        return;
+    }
     let (start, end) = name_around(text, hit);
     let Some(value) = assign::value_of(text, start, end) else {
         return;
     };
+    skip_long(&value, scan);
     let mut from = value.start;
     // The schemes that have a reader of their own.
     let said = slice(text, from.saturating_sub(7), from);
@@ -371,6 +383,9 @@ fn is_dense(value: &[u8]) -> bool {
 
 fn cookie(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    if hit < scan.named_until {
+        return;
+    }
     let (start, end) = name_around(text, hit);
     // `Cookie` or `Set-Cookie`.
     if end.saturating_sub(start) > 10 {
@@ -379,6 +394,7 @@ fn cookie(hit: usize, scan: &mut Scan<'_, '_>) {
     let Some(value) = assign::value_of(text, start, end) else {
         return;
     };
+    skip_long(&value, scan);
     cookies(value.start, scan);
 }
 
@@ -439,12 +455,20 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
     }
     let end = run_end(text, hit, 1024, |b| !matches!(b, b'\n' | b'|'));
     let line = slice(text, hit, end);
-    let Some(&(program, flags, pair)) = FLAGS
+    let Some(index) = FLAGS
         .iter()
-        .find(|(p, _, _)| line.starts_with(p.as_bytes()))
+        .position(|(p, _, _)| line.starts_with(p.as_bytes()))
     else {
         return;
     };
+    let Some(&(program, flags, pair)) = FLAGS.get(index) else {
+        return;
+    };
+    // The rest of a line is looked at once for each program.
+    match scan.line_until.get_mut(index) {
+        Some(until) if hit >= *until => *until = end,
+        _ => return,
+    }
     let mut i = 0_usize;
     while let Some(gap) = line
         .get(i..)
@@ -501,6 +525,9 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
 /// Password hashes of `htpasswd`, `/etc/shadow` and frameworks.
 fn hash(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    if hit < scan.fields_until {
+        return;
+    }
     let end = run_end(text, hit, 400, |b| {
         b.is_ascii_alphanumeric()
             || matches!(
@@ -508,6 +535,7 @@ fn hash(hit: usize, scan: &mut Scan<'_, '_>) {
                 b'$' | b'.' | b'/' | b'+' | b'=' | b'{' | b'}' | b',' | b'-' | b'_'
             )
     });
+    scan.fields_until = end;
     let value = slice(text, hit, end);
     let mut end = end;
     while end > hit && matches!(before(text, end), b',' | b'.') {
@@ -536,10 +564,14 @@ fn hash(hit: usize, scan: &mut Scan<'_, '_>) {
 /// `host:port:database:user:password`
 fn pgpass(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    if hit < scan.fields_until {
+        return;
+    }
     let start = run_start(text, hit, 120, |b| is_name(b) || b == b'*');
     let end = run_end(text, hit, 300, |b| {
         !b.is_ascii_whitespace() && !is_quote(b) && b != b'\\'
     });
+    scan.fields_until = end;
     let mut fields = slice(text, start, end).splitn(5, |&b| b == b':');
     let (Some(_), Some(port), Some(_), Some(user), Some(password)) = (
         fields.next(),

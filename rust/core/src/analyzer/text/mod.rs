@@ -231,7 +231,7 @@ impl TextAnalyzer {
     /// The whole text is the value of a member or argument called `name`.
     fn named(&self, name: &str, scan: &mut Scan<'_, '_>) {
         let text = scan.text;
-        if text.len() > 4096 || name.len() > 128 {
+        if text.len() < 6 || text.len() > 4096 || name.len() > 128 {
             return;
         }
         let mut near = Vec::new();
@@ -264,7 +264,14 @@ impl TextAnalyzer {
             quoted: true,
             style: assign::Style::Assigned,
         };
-        if let Some(class) = names::classify(name)
+        // Prose is what most strings are; only phrases hold blanks.
+        let blank = memchr::memchr3(b' ', b'\n', b'\t', text.trim_ascii());
+        let phrase = || {
+            bytes::contains_fold(name.as_bytes(), b"phrase")
+                || name.eq_ignore_ascii_case("mnemonic")
+        };
+        if (blank.is_none() || phrase())
+            && let Some(class) = names::classify(name)
             && gates::is_secret(class, text, &value)
         {
             scan.found(builtin::of_class(class), Span::new(value.start, value.end));

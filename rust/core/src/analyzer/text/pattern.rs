@@ -45,6 +45,8 @@ pub(crate) struct Anchor {
     pub(crate) min: usize,
     /// And at most.
     pub(crate) max: usize,
+    /// The pattern has it in more than one spelling.
+    pub(crate) any_case: bool,
 }
 
 fn options() -> syntax::Config {
@@ -225,13 +227,18 @@ fn prefixes(hir: &Hir, class: usize) -> Option<Vec<Anchor>> {
             return None;
         }
         let bytes = literal.as_bytes().to_vec();
-        // One spelling stands for all, the search folds case.
-        if !found.iter().any(|a| a.bytes.eq_ignore_ascii_case(&bytes)) {
-            found.push(Anchor {
+        // One spelling stands for all.
+        let twin = found
+            .iter_mut()
+            .find(|a| a.bytes.eq_ignore_ascii_case(&bytes));
+        match twin {
+            Some(twin) => twin.any_case = true,
+            None => found.push(Anchor {
                 bytes,
                 min: 0,
                 max: 0,
-            });
+                any_case: false,
+            }),
         }
     }
     (!found.is_empty()).then_some(found)
@@ -244,6 +251,7 @@ fn inner(hir: &Hir, min: usize, max: usize) -> Option<Anchor> {
             bytes: literal.0.to_vec(),
             min,
             max,
+            any_case: false,
         }),
         HirKind::Capture(capture) => inner(&capture.sub, min, max),
         HirKind::Concat(parts) => {

@@ -28,7 +28,7 @@ pub(crate) fn pem(hit: usize, scan: &mut Scan<'_, '_>) {
         return;
     }
     let head_end = label_end.saturating_add(5);
-    let Some(end) = block_end(text, hit, head_end) else {
+    let Some(end) = block_end(text, hit, head_end, &mut scan.footer_until) else {
         return;
     };
     scan.pem_until = end;
@@ -44,9 +44,20 @@ fn is_body(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
 }
 
+/// The next footer; what was searched in vain for one header is not searched again for the next.
+fn footer(text: &[u8], head_end: usize, footer_until: &mut usize) -> Option<usize> {
+    let end = head_end.saturating_add(LONGEST).min(text.len());
+    let from = head_end.max(footer_until.saturating_sub(9));
+    let found = memchr::memmem::find(slice(text, from, end), b"-----END ");
+    if found.is_none() {
+        *footer_until = end;
+    }
+    found.map(|i| from.saturating_add(i))
+}
+
 /// End of the block that begins with the header `hit..head_end`; `None` if the header is only
 /// spoken about.
-fn block_end(text: &[u8], hit: usize, head_end: usize) -> Option<usize> {
+fn block_end(text: &[u8], hit: usize, head_end: usize, footer_until: &mut usize) -> Option<usize> {
     // Between header and body: line ends, spelt as such or escaped, and what encloses lines.
     let gap = run_end(text, head_end, 16, |b| {
         b.is_ascii_whitespace()
@@ -54,8 +65,6 @@ fn block_end(text: &[u8], hit: usize, head_end: usize) -> Option<usize> {
             || matches!(b, b'\\' | b'n' | b'r' | b'+' | b',' | b'>' | b'|')
     });
     let body_end = run_end(text, gap, 128, is_body);
-    let window = slice(text, head_end, head_end.saturating_add(LONGEST));
-    let footer = memchr::memmem::find(window, b"-----END ").map(|i| head_end.saturating_add(i));
     let first = slice(text, gap, body_end);
     let begins = first.len() >= 16
         || first.starts_with(b"MI") && first.len() >= 4
@@ -73,8 +82,8 @@ fn block_end(text: &[u8], hit: usize, head_end: usize) -> Option<usize> {
     if is_placeholder(first) && !first.is_empty() && !begins {
         return None;
     }
-    if let Some(footer) = footer
-        && (begins || headers)
+    if (begins || headers)
+        && let Some(footer) = footer(text, head_end, footer_until)
     {
         let label = run_end(text, footer.saturating_add(9), 64, |b| {
             b != b'-' && b != b'\n'
@@ -116,7 +125,18 @@ fn block_end(text: &[u8], hit: usize, head_end: usize) -> Option<usize> {
 /// A PuTTY key file, to its last line.
 pub(crate) fn putty(hit: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    if hit < scan.putty_until {
+        return;
+    }
     let window = slice(text, hit, hit.saturating_add(16 << 10));
+    // A file begins with its header, and another header is another file.
+    let next = memchr::memmem::find(slice(window, 8, window.len()), b"PuTTY-User-Key-File-");
+    let window = slice(
+        window,
+        0,
+        next.map_or(window.len(), |i| i.saturating_add(8)),
+    );
+    scan.putty_until = hit.saturating_add(window.len());
     let Some(private) = memchr::memmem::find(window, b"Private-Lines:") else {
         return;
     };

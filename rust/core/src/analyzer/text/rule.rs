@@ -80,7 +80,7 @@ impl Rule {
                             let known = derived.iter().find(|a| a.bytes.starts_with(l.as_bytes()));
                             Call {
                                 literal: l.clone().into_bytes(),
-                                any_case: true,
+                                any_case: regex.contains("(?i"),
                                 offset: Some(known.map_or_else(
                                     || {
                                         if regex.starts_with(l.as_str()) {
@@ -184,25 +184,45 @@ impl Rule {
         let Some(high) = hit.checked_sub(min) else {
             return;
         };
-        for start in low..=high {
-            if self.left == Edge::Word && !free_left(scan.text, start) {
-                continue;
+        let mut start = high;
+        loop {
+            if self.left == Edge::Word {
+                // Within a word only its start can be the start of a match.
+                start = scan.word_start(start);
             }
-            let Some(end) = self.pattern.end_at(scan.text, start) else {
-                continue;
+            if start < low {
+                return;
+            }
+            if self.attempt(index, start, hit, scan) {
+                return;
+            }
+            let Some(next) = start.checked_sub(1) else {
+                return;
             };
-            if end <= hit {
-                continue;
-            }
-            // A run longer than the window is taken as far as it was read.
-            let cut = end.saturating_sub(start) >= WINDOW;
-            if self.right == Edge::Word && !cut && !self.ends(scan.text, end) {
-                continue;
-            }
-            scan.set_until(index, end);
-            self.judge(start, end, scan);
-            return;
+            start = next;
         }
+    }
+
+    /// Tries the format at one place; whether it is there.
+    fn attempt(&self, index: usize, start: usize, hit: usize, scan: &mut Scan<'_, '_>) -> bool {
+        if self.left == Edge::Word && !free_left(scan.text, start) {
+            return false;
+        }
+        let Some(end) = self
+            .pattern
+            .end_at(scan.text, start)
+            .filter(|&end| end > hit)
+        else {
+            return false;
+        };
+        // A run longer than the window is taken as far as it was read.
+        let cut = end.saturating_sub(start) >= WINDOW;
+        if self.right == Edge::Word && !cut && !self.ends(scan.text, end) {
+            return false;
+        }
+        scan.set_until(index, end);
+        self.judge(start, end, scan);
+        true
     }
 
     fn ends(&self, text: &[u8], end: usize) -> bool {
@@ -269,15 +289,8 @@ impl Rule {
             return;
         }
         // The keyword's line and the next one.
-        let mut lines = 0_usize;
-        for (i, &b) in slice(text, from, end).iter().enumerate() {
-            if b == b'\n' {
-                lines = lines.saturating_add(1);
-                if lines == 2 {
-                    end = from.saturating_add(i);
-                    break;
-                }
-            }
+        if let Some(i) = memchr::memchr_iter(b'\n', slice(text, from, end)).nth(1) {
+            end = from.saturating_add(i);
         }
         self.values(index, hit, begin, end, None, scan);
     }
@@ -444,8 +457,7 @@ fn is_hash_context(text: &[u8], start: usize) -> bool {
 fn of_anchor(anchor: Anchor) -> Call {
     Call {
         literal: anchor.bytes,
-        // The pattern decides about letter case.
-        any_case: true,
+        any_case: anchor.any_case,
         offset: Some((anchor.min, anchor.max)),
     }
 }

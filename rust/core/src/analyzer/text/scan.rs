@@ -1,6 +1,10 @@
 //! The state of one scan: what was found so far, and what need not be looked at again.
 
-use super::{TextAnalyzer, TextContext, builtin::Builtin};
+use super::{
+    TextAnalyzer, TextContext,
+    builtin::Builtin,
+    bytes::{before, is_word, run_end, run_start},
+};
 use crate::{detector::DetectorId, span::Span};
 
 /// Something found, before overlapping ones are sorted out.
@@ -26,6 +30,13 @@ pub(crate) struct Scan<'t, 'a> {
     pub(crate) url_until: usize,
     pub(crate) host_until: usize,
     pub(crate) pem_until: usize,
+    /// Up to here no block of a key ends.
+    pub(crate) footer_until: usize,
+    pub(crate) putty_until: usize,
+    pub(crate) line_until: [usize; 8],
+    pub(crate) fields_until: usize,
+    /// The word that was looked at last.
+    word: Span,
     pub(crate) limit: usize,
 }
 
@@ -47,6 +58,11 @@ impl<'t, 'a> Scan<'t, 'a> {
             url_until: 0,
             host_until: 0,
             pem_until: 0,
+            footer_until: 0,
+            putty_until: 0,
+            line_until: [0; 8],
+            fields_until: 0,
+            word: Span::default(),
             limit,
         }
     }
@@ -73,6 +89,20 @@ impl<'t, 'a> Scan<'t, 'a> {
         if !hit.span.is_empty() && self.hits.len() < self.limit.saturating_mul(2) {
             self.hits.push(hit);
         }
+    }
+
+    /// Where the word around `at` begins, or what follows an escape within it. Each word is measured
+    /// once, however often it is asked about.
+    pub(crate) fn word_start(&mut self, at: usize) -> usize {
+        if self.word.is_empty() || at < self.word.start || at > self.word.end {
+            let start = run_start(self.text, at, 256, is_word);
+            let end = run_end(self.text, at, usize::MAX, is_word);
+            self.word = Span::new(start, end);
+        }
+        // `\nghp_…`: the letter belongs to the escape.
+        let escape = before(self.text, self.word.start) == b'\\';
+        let start = self.word.start.saturating_add(usize::from(escape));
+        start.min(at)
     }
 
     /// The bound of a rule: where it looks again.
