@@ -3,13 +3,18 @@
 use super::{
     CallFacts, Direction, Outcome, PolicyEngine,
     category::{Categories, Category},
-    syntax::{RuleSource, Strategy},
+    syntax::{Pack, PackedRule, RuleSource, Strategy},
 };
 use crate::{
     analyzer::destination::Destination,
     decision::Decision,
-    detector::Catalog,
+    detector::{
+        Catalog,
+        syntax::{DetectorKind, DetectorSource},
+    },
     finding::Finding,
+    frame,
+    guard::{Context, Guard, Settings},
     limits::Limits,
     span::Span,
     walk::{Document, ROOT},
@@ -381,4 +386,71 @@ fn disabled_rules_do_not_match() {
     let mut off = rule("r", 1, "DENY", &json!({"tool_categories": ["database"]}));
     off["enabled"] = json!(false);
     assert_eq!(Case::default().decide(&[off]).matched, Vec::<usize>::new());
+}
+
+#[test]
+fn the_built_in_packs_pass_their_own_tests() {
+    let files: Vec<Value> = serde_json::from_str(super::EMBEDDED_PACKS).unwrap();
+    let packs: Vec<Pack> = files
+        .iter()
+        .map(|file| serde_json::from_value(file["data"].clone()).unwrap())
+        .collect();
+    let packed: Vec<&PackedRule> = packs.iter().flat_map(|pack| &pack.rules).collect();
+    let rules: Vec<RuleSource> = packed.iter().map(|packed| packed.rule.clone()).collect();
+    let catalog = Catalog::embedded().unwrap();
+    let guard = Guard::new(
+        catalog.clone(),
+        Settings {
+            rules,
+            ..Settings::default()
+        },
+    )
+    .unwrap();
+    let mut failed = Vec::new();
+    for (packed, test) in packed
+        .iter()
+        .flat_map(|p| p.tests.iter().map(move |t| (p, t)))
+    {
+        let params = json!({"name": test.tool_name, "arguments": test.arguments});
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let call = call.to_string();
+        let document = Document::parse(call.as_bytes(), &Limits::default()).unwrap();
+        let message = frame::message(&document, ROOT).unwrap();
+        let context = Context {
+            environment: test.environment.clone(),
+            labels: test.labels.clone(),
+            ..Context::default()
+        };
+        let found = guard.inspect(&document, &message, &context);
+        let by = guard.primary(&found).map(|rule| rule.id.as_str());
+        let wrong_rule = test.rule.is_some() && test.rule.as_deref() != by;
+        if found.decision != test.expected_decision || wrong_rule {
+            failed.push(format!(
+                "{}: {} by {by:?}",
+                packed.rule.id,
+                found.decision.as_str()
+            ));
+        }
+    }
+    assert_eq!(failed, Vec::<String>::new());
+}
+
+#[test]
+fn the_built_in_packs_name_only_what_the_catalogue_has() {
+    let files: Vec<Value> = serde_json::from_str(super::EMBEDDED_PACKS).unwrap();
+    let catalog = Catalog::embedded().unwrap();
+    for file in &files {
+        let pack: Pack = serde_json::from_value(file["data"].clone()).unwrap();
+        for conditions in pack.rules.iter().map(|packed| &packed.rule.conditions) {
+            for name in &conditions.secret_types {
+                let known =
+                    |d: &DetectorSource| d.kind == DetectorKind::Text && d.finding_type == *name;
+                assert!(catalog.iter().any(|(_, d)| known(d)), "secret type {name}");
+            }
+            for name in &conditions.finding_types {
+                let known = |d: &DetectorSource| d.finding_type == *name;
+                assert!(catalog.iter().any(|(_, d)| known(d)), "finding type {name}");
+            }
+        }
+    }
 }
