@@ -517,6 +517,15 @@ impl Session {
             return Fate::Pass;
         }
         let mut inspection = guard.inspect(document, message, &self.from_server);
+        // What the server wants back as it was is no text for the agent, whatever it looks like.
+        for name in ["requestState", "nextCursor"] {
+            let state = message.body.and_then(|body| document.member(body, name));
+            if let Some(node) = state.and_then(|state| document.node(state)) {
+                inspection
+                    .redactions
+                    .retain(|redaction| !redaction.span.overlaps(node.span));
+            }
+        }
         let mut rewritten = None;
         match inspection.enforced {
             Decision::Allow | Decision::Simulate => {}

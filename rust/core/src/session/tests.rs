@@ -562,3 +562,24 @@ fn a_rule_about_answers_withholds_them_and_no_other_rule_does() {
     assert_eq!(commands.len(), 2);
     assert!(commands[1].starts_with(r#"server: {"jsonrpc":"2.0","id":"s","error""#));
 }
+
+#[test]
+fn what_the_server_wants_back_is_not_masked() {
+    let rule = r#"{"id":"mask","decision":"REDACT","policy_code":"EGRESS_REDACT_SECRET",
+        "conditions":{"direction":"response","finding_ids":["text.*"]}}"#;
+    let session = session_with(&[rule], Settings::default(), DenyResponse::ToolResult);
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    session.client(CALL);
+    let asked = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"input_required","requestState":"{key}"}}}}"#
+    );
+    assert_eq!(session.server(&asked), ["client: same"]);
+    session.client(CALL);
+    let both = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"nextCursor":"{key}","content":[{{"type":"text","text":"{key}"}}]}}}}"#
+    );
+    let commands = session.server(&both);
+    assert_eq!(commands[0], "audit: REDACT");
+    assert_eq!(commands[1].matches(key).count(), 1);
+    assert!(commands[1].contains(&format!(r#""nextCursor":"{key}""#)));
+}
