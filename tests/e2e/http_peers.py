@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -368,7 +369,9 @@ def collect(stream: Any, lines: list[str]) -> None:
 
 
 @contextmanager
-def guarded(command: str, folder: Path, proxy: dict[str, Any]) -> Iterator[Guarded]:
+def guarded(
+    command: str, folder: Path, proxy: dict[str, Any], env: dict[str, str] | None = None
+) -> Iterator[Guarded]:
     """The installed command in front of a server."""
     port = free_port()
     proxy = {"transport": "http", "listen_host": "127.0.0.1", "listen_port": port} | proxy
@@ -377,6 +380,7 @@ def guarded(command: str, folder: Path, proxy: dict[str, Any]) -> Iterator[Guard
     process = subprocess.Popen(
         [command, "run", "--config", "gateway.yaml"],
         cwd=folder,
+        env=os.environ | (env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

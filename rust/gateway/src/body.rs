@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +34,15 @@ pub(crate) async fn collect(
     if body.size_hint().lower() > limit as u64 {
         return Err(Fault::TooLarge);
     }
-    let end = Instant::now() + total;
+    let start = Instant::now();
     let mut whole: Option<Bytes> = None;
     let mut parts = BytesMut::new();
     loop {
         if body.is_end_stream() {
             break;
         }
-        let by = end.min(Instant::now() + pause);
-        let frame = match timeout_at(by, body.frame()).await {
+        let patience = pause.min(total.saturating_sub(start.elapsed()));
+        let frame = match timeout(patience, body.frame()).await {
             Err(_) => return Err(Fault::TimedOut),
             Ok(None) => break,
             Ok(Some(Err(_))) => return Err(Fault::Torn),

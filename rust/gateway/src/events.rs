@@ -87,9 +87,7 @@ impl Parser {
             }
             let part = chunk.split_to(taken);
             self.raw.extend_from_slice(&part);
-            if end.is_none() {
-                return None;
-            }
+            end?;
             self.after_cr = part.last() == Some(&b'\r');
             // The LF of a CR LF joins its line at once if it is there already.
             if self.after_cr && chunk.first() == Some(&b'\n') {

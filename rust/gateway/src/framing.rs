@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    time::{Sleep, sleep},
 };
 
 /// Path of the request that stands for a refused head; the status follows it.
@@ -328,8 +328,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                     if this.held.len() == free {
                         this.deadline = None;
                     } else if this.deadline.is_none() {
-                        this.deadline =
-                            Some(Box::pin(sleep_until(Instant::now() + this.head_time)));
+                        this.deadline = Some(Box::pin(sleep(this.head_time)));
                     }
                     if given {
                         return Poll::Ready(Ok(()));
@@ -361,7 +360,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         }
         let (until, read) = this
             .lingering
-            .get_or_insert_with(|| (Box::pin(sleep_until(Instant::now() + LINGER)), 0));
+            .get_or_insert_with(|| (Box::pin(sleep(LINGER)), 0));
         let mut scratch = [0_u8; 16 << 10];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);
@@ -410,7 +409,7 @@ mod tests {
         let first = follower.follow(&bytes[..split]).map_err(|r| r.0)?;
         follower
             .follow(&bytes[first..])
-            .map(|n| first + n)
+            .map(|n| first.saturating_add(n))
             .map_err(|r| r.0)
     }
 

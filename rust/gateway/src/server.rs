@@ -131,7 +131,7 @@ impl Gateway {
     /// Whether all threads have ended within the time.
     #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
-        let end = std::time::Instant::now() + time;
+        let start = std::time::Instant::now();
         loop {
             let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
             threads.retain(|thread| !thread.is_finished());
@@ -139,7 +139,7 @@ impl Gateway {
                 return true;
             }
             drop(threads);
-            if std::time::Instant::now() >= end {
+            if start.elapsed() >= time {
                 return false;
             }
             thread::sleep(Duration::from_millis(20).min(time));
@@ -241,8 +241,8 @@ async fn accept(socket: TcpListener, worker: Arc<Worker>) -> io::Result<()> {
     }
     drop(listener);
     let drain = Duration::from_secs_f64(worker.shared.config.drain_seconds);
-    let end = Instant::now() + drain;
-    while open.load(Ordering::Relaxed) > 0 && Instant::now() < end {
+    let start = Instant::now();
+    while open.load(Ordering::Relaxed) > 0 && start.elapsed() < drain {
         sleep(Duration::from_millis(10)).await;
     }
     Ok(())

@@ -43,9 +43,9 @@ impl Connection {
         let shared = &self.worker.shared;
         let (parts, body) = request.into_parts();
         let unread = !body.is_end_stream();
-        let mut response = match self.admit(&parts) {
-            Err(response) => self.unread(response, unread),
-            Ok(()) => match shared.permit() {
+        let mut response = match self.refusal(&parts) {
+            Some(response) => self.unread(response, unread),
+            None => match shared.permit() {
                 None => {
                     shared.metrics.overload();
                     let busy = refuse(
@@ -76,7 +76,8 @@ impl Connection {
         close(response)
     }
 
-    fn admit(&self, parts: &http::request::Parts) -> Result<(), Response<ReplyBody>> {
+    /// Why a request is not let in, as an answer.
+    fn refusal(&self, parts: &http::request::Parts) -> Option<Response<ReplyBody>> {
         let shared = &self.worker.shared;
         if let Some(status) = parts.uri.path().strip_prefix(REFUSED) {
             let (status, message) = match status {
@@ -85,22 +86,21 @@ impl Connection {
                 _ => (400, "the request head is malformed"),
             };
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            return Err(close(refuse(status, message)));
+            return Some(close(refuse(status, message)));
         }
-        shared
-            .doors
-            .check(&parts.uri, &parts.headers, self.local)
-            .map_err(|(status, message)| refuse(status, message))?;
-        if let Some(token) = &shared.config.bearer_token
-            && !carries(&parts.headers, token.0.as_bytes())
-        {
-            let mut response = refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return Err(response);
+        let checked = shared.doors.check(&parts.uri, &parts.headers, self.local);
+        if let Err((status, message)) = checked {
+            return Some(refuse(status, message));
         }
-        Ok(())
+        let token = shared.config.bearer_token.as_ref()?;
+        if carries(&parts.headers, token.0.as_bytes()) {
+            return None;
+        }
+        let mut response = refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Some(response)
     }
 
     async fn serve(
@@ -237,18 +237,13 @@ impl Connection {
             Verdict::Answer(status, frame) => reply::json(status, frame),
             Verdict::Answers(frames) => merged(&frames, b""),
             Verdict::Accepted => reply::accepted(),
-            Verdict::Forward {
-                mut headers,
-                body,
-                outline,
-                replies,
-            } => {
+            Verdict::Forward(forward) => {
+                let Forward {
+                    mut headers,
+                    body,
+                    question,
+                } = *forward;
                 headers::for_upstream(&mut headers);
-                let question = Question {
-                    method: Method::POST,
-                    outline: Some(outline),
-                    replies,
-                };
                 exchange.run(url, headers, body, question, permit).await
             }
         }
@@ -313,12 +308,14 @@ enum Verdict {
     Answer(StatusCode, Vec<u8>),
     Answers(Vec<Vec<u8>>),
     Accepted,
-    Forward {
-        headers: HeaderMap,
-        body: Bytes,
-        outline: Outline,
-        replies: Vec<Vec<u8>>,
-    },
+    Forward(Box<Forward>),
+}
+
+/// A message that goes to the upstream.
+struct Forward {
+    headers: HeaderMap,
+    body: Bytes,
+    question: Question,
 }
 
 impl Verdict {
@@ -400,12 +397,15 @@ impl Post {
             mirror::recompute(&mut self.headers, &self.body, &changed, limits);
             self.body = changed.into();
         }
-        Verdict::Forward {
+        Verdict::Forward(Box::new(Forward {
             headers: self.headers,
             body: self.body,
-            outline,
-            replies: judged.replies,
-        }
+            question: Question {
+                method: Method::POST,
+                outline: Some(outline),
+                replies: judged.replies,
+            },
+        }))
     }
 }
 

@@ -111,25 +111,23 @@ fn explain(error: &hyper_util::client::legacy::Error) -> Fault {
         if error.is::<rustls::Error>() {
             return bad("no secure connection to the upstream: TLS or its certificate failed");
         }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            // TLS errors travel inside an I/O error, which does not name them as its source.
-            if error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<rustls::Error>())
-            {
-                return bad("no secure connection to the upstream: TLS or its certificate failed");
-            }
-            if error.kind() == io::ErrorKind::TimedOut {
+        let Some(error) = error.downcast_ref::<io::Error>() else {
+            cause = error.source();
+            continue;
+        };
+        match error.kind() {
+            io::ErrorKind::TimedOut => {
                 return Fault {
                     status: StatusCode::GATEWAY_TIMEOUT,
                     message: "the upstream cannot be reached: connecting took too long",
                 };
             }
-            if error.kind() == io::ErrorKind::ConnectionRefused {
+            io::ErrorKind::ConnectionRefused => {
                 return bad("the upstream cannot be reached: connection refused");
             }
+            // What an I/O error carries is not its source.
+            _ => cause = error.get_ref().map(|inner| inner as _),
         }
-        cause = error.source();
     }
     bad("the upstream cannot be reached")
 }
