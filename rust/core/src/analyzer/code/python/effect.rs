@@ -139,6 +139,9 @@ fn runs(name: &str) -> Option<Runs> {
     })
 }
 
+/// What reading a command costs, in syntax nodes.
+pub(super) const COMMAND_NODES: usize = 8;
+
 /// Follows what a call runs.
 pub(super) fn run(interp: &mut Interp<'_, '_, '_>, named: &Named, args: &Args, at: Span) {
     let name = named.name.as_ref();
@@ -312,6 +315,9 @@ fn shell(interp: &mut Interp<'_, '_, '_>, command: &Val, at: Span) {
     if text.replace(HOLE, "").trim().is_empty() {
         return;
     }
+    if !interp.scope.spend(COMMAND_NODES, at) {
+        return;
+    }
     let mut text = text.replace(HOLE, "$UNKNOWN");
     // A program that is chosen elsewhere is the caller's business; its arguments may still speak.
     if text.starts_with("$UNKNOWN") {
@@ -338,6 +344,9 @@ fn argv(interp: &mut Interp<'_, '_, '_>, list: &Val, at: Span) {
     let words: Vec<String> = items.iter().map(Val::partial).collect();
     // What runs is unknown, so nothing is known of what it does.
     if words.first().is_none_or(|w| w.replace(HOLE, "").is_empty()) {
+        return;
+    }
+    if !interp.scope.spend(COMMAND_NODES, at) {
         return;
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -357,6 +357,9 @@ impl<'a, 's, 'e> Interp<'a, 's, 'e> {
         };
         match line {
             Line::Shell(command) => {
+                if !self.scope.spend(super::effect::COMMAND_NODES, at) {
+                    return Val::default();
+                }
                 // `{name}` and `$name` of Python are unknown to a shell as well.
                 let command = command.replace(['{', '}'], "");
                 self.scope.nested(at, |scope| {

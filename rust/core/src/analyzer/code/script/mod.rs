@@ -114,7 +114,7 @@ fn run(
     level: usize,
 ) {
     let (tokens, inner) = lex::tokens(text, language);
-    if !scope.spend(tokens.len() / 8, Span::new(0, text.len())) {
+    if !scope.spend(tokens.len(), Span::new(0, text.len())) {
         return;
     }
     let mut close = HashMap::new();
