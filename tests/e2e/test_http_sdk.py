@@ -96,8 +96,7 @@ async def tour(url: str, mode: str) -> list[Any]:
         seen.append([tool.name for tool in (await client.list_tools()).tools])
         seen.append(await call("echo", text="größe \u2028 \U0001f600", note="x" * 100_000))
         seen.append(await call("routed", region="größe", text="x"))
-        for tool in ("chatty", "ask", "sample", "roots"):
-            seen.append(await call(tool))
+        seen += [await call(tool) for tool in ("chatty", "ask", "sample", "roots")]
         seen.append(await call("slow", seconds=0.1))
         if mode == "auto":
             seen.append(await call("large", size=5_000_000))

@@ -7,6 +7,7 @@
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
@@ -187,9 +188,9 @@ fn body_of(head: &[u8]) -> Result<State, Refusal> {
         }
         last = byte;
     }
-    let mut storage = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut storage);
-    match request.parse(head) {
+    let mut storage = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut storage) {
         Ok(httparse::Status::Complete(end)) if end == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal(431)),
         _ => return Err(bad),

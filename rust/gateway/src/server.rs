@@ -142,7 +142,7 @@ impl Gateway {
             if start.elapsed() >= time {
                 return false;
             }
-            thread::sleep(Duration::from_millis(20).min(time));
+            thread::sleep(Duration::from_millis(100).min(time));
         }
     }
 }

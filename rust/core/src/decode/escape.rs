@@ -218,6 +218,7 @@ fn entity(bytes: &[u8], at: usize) -> Option<(Cow<'_, [u8]>, usize)> {
 /// `=41` and lines that end with `=`, as in mail.
 pub(super) fn quoted_printable(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     let bytes = text.as_bytes();
+    memchr::memchr(b'=', bytes)?;
     // A text that is encoded so has encoded equals signs or broken lines.
     let signs = ["=3D", "=\n", "=\r\n"];
     let found = signs
