@@ -275,6 +275,16 @@ class Wire:
         except OSError:
             return True
 
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing comes within the time."""
+        self.sock.settimeout(seconds)
+        try:
+            return not self.more()
+        except TimeoutError:
+            return True
+        finally:
+            self.sock.settimeout(TIMEOUT)
+
     def close(self) -> None:
         self.sock.close()
 

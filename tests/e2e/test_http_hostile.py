@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.http_peers import Guarded, Server, Wire, call, post
+from tests.e2e.http_peers import Guarded, Server, Wire, call, guarded, post
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -185,3 +186,19 @@ def test_too_many_requests_are_told_to_come_back(http_small: Guarded, server: Se
     assert (reply.status, reply.get("retry-after")) == (503, "1")
     for wire in wires:
         wire.close()
+
+
+def test_large_bodies_share_a_bound(server: Server, guard: str, tmp_path: Path) -> None:
+    proxy = {"downstream_url": server.url, "max_message_bytes": 1 << 20}
+    with guarded(guard, tmp_path, proxy) as http:
+        wires = [Wire(http.port) for _ in range(12)]
+        for wire in wires:
+            wire.send(HEAD + b"Content-Length: 1000000\r\n\r\n" + b" " * 900_000)
+        refused = [wire for wire in wires if not wire.is_silent(2)]
+        assert 0 < len(refused) < len(wires)
+        assert {wire.reply().status for wire in refused} == {503}
+        for wire in wires:
+            wire.close()
+        # What was kept is given back.
+        assert http.ask(post(call(7, text="x" * 500_000))).message["id"] == 7
+    assert len(server.seen) == 1

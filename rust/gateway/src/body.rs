@@ -1,6 +1,9 @@
 //! Bodies: what is read of a request, and what an answer consists of.
 
-use crate::{events::Events, shared::Permit};
+use crate::{
+    events::Events,
+    shared::{Hold, Permit},
+};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -22,6 +25,8 @@ pub(crate) enum Fault {
     TimedOut,
     /// The peer broke off.
     Torn,
+    /// Too much is in memory already.
+    Crowded,
 }
 
 /// Reads a body of at most `limit` bytes, each part of which may take `pause` to come.
@@ -30,6 +35,7 @@ pub(crate) async fn collect(
     limit: usize,
     pause: Duration,
     total: Duration,
+    hold: &mut Hold,
 ) -> Result<Bytes, Fault> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Fault::TooLarge);
@@ -53,6 +59,9 @@ pub(crate) async fn collect(
         };
         if parts.len().saturating_add(data.len()) > limit {
             return Err(Fault::TooLarge);
+        }
+        if !hold.more(data.len()) {
+            return Err(Fault::Crowded);
         }
         // Nearly every message comes in one piece, which is not copied.
         match (whole.take(), parts.is_empty()) {

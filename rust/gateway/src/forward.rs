@@ -9,7 +9,7 @@ use crate::{
     outline::{Outline, What},
     reply,
     sessions::Conversation,
-    shared::{Permit, Route, Shared},
+    shared::{Hold, Permit, Route, Shared},
     upstream::{Fault, Upstreams},
 };
 use bytes::Bytes;
@@ -203,7 +203,8 @@ impl Exchange {
         let config = &self.shared().config;
         let limit = config.max_body_bytes;
         let wait = Duration::from_secs(config.answer_seconds);
-        let body = match body::collect(body, limit, wait, wait).await {
+        let mut hold = Hold::new(self.shared());
+        let body = match body::collect(body, limit, wait, wait, &mut hold).await {
             Ok(body) => body,
             Err(body::Fault::TooLarge) => {
                 return self.bad_gateway(&question, "the upstream's answer is too large");
@@ -212,6 +213,13 @@ impl Exchange {
                 let fault = Fault {
                     status: StatusCode::GATEWAY_TIMEOUT,
                     message: "the upstream did not finish its answer in time",
+                };
+                return self.unavailable(&fault, &question);
+            }
+            Err(body::Fault::Crowded) => {
+                let fault = Fault {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    message: "too many large messages at a time",
                 };
                 return self.unavailable(&fault, &question);
             }

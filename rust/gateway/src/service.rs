@@ -10,7 +10,7 @@ use crate::{
     outline::{Outline, What},
     reply::{self, HEADER_MISMATCH, INTERNAL, PARSE_ERROR, close, refuse},
     sessions::Conversation,
-    shared::{Permit, Route, Shared},
+    shared::{Hold, Permit, Route, Shared},
 };
 use bytes::Bytes;
 use egress_guard_core::session::Side;
@@ -201,7 +201,8 @@ impl Connection {
         let pause = Duration::from_secs(config.body_seconds);
         // A body may come slowly, but not for ever.
         let total = pause.saturating_mul(20);
-        let body = match body::collect(body, config.max_body_bytes, pause, total).await {
+        let mut hold = Hold::new(&self.worker.shared);
+        let body = match body::collect(body, config.max_body_bytes, pause, total, &mut hold).await {
             Ok(body) => body,
             Err(fault) => {
                 let (status, message) = match fault {
@@ -211,6 +212,10 @@ impl Connection {
                     body::Fault::TimedOut => (
                         StatusCode::REQUEST_TIMEOUT,
                         "the body did not arrive in time",
+                    ),
+                    body::Fault::Crowded => (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "too many large messages at a time",
                     ),
                     body::Fault::Torn => (StatusCode::BAD_REQUEST, "the body is incomplete"),
                 };
@@ -285,7 +290,8 @@ impl Connection {
             return Response::from_parts(parts, ReplyBody::pass(body, permit));
         }
         let wait = Duration::from_secs(shared.config.answer_seconds.min(30));
-        let Ok(body) = body::collect(body, 1 << 20, wait, wait).await else {
+        let mut hold = Hold::new(shared);
+        let Ok(body) = body::collect(body, 1 << 20, wait, wait, &mut hold).await else {
             let message = "the upstream's metadata cannot be read";
             return reply::error(StatusCode::BAD_GATEWAY, INTERNAL, "null", message);
         };

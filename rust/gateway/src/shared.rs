@@ -21,6 +21,9 @@ use std::{
     time::Duration,
 };
 
+/// Bodies of the largest size that may be in memory at a time.
+const HELD_BODIES: usize = 8;
+
 /// One upstream.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -44,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
     guard: RwLock<Arc<Guard>>,
     running: AtomicUsize,
+    held: AtomicUsize,
     nonce: u64,
     conversations: AtomicU64,
 }
@@ -93,6 +97,7 @@ impl Shared {
             stop,
             guard: RwLock::new(guard),
             running: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             nonce: RandomState::new().hash_one(std::process::id()),
             conversations: AtomicU64::new(0),
             config,
@@ -133,5 +138,39 @@ pub(crate) struct Permit(Arc<Shared>);
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of bodies that are kept in memory, given back when it is dropped.
+pub(crate) struct Hold {
+    shared: Arc<Shared>,
+    bytes: usize,
+}
+
+impl Hold {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            bytes: 0,
+        }
+    }
+
+    /// Room for so many more bytes; `false` where all bodies together take too much.
+    #[must_use]
+    pub(crate) fn more(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let before = self.shared.held.fetch_add(bytes, Ordering::Relaxed);
+        let most = self
+            .shared
+            .config
+            .max_body_bytes
+            .saturating_mul(HELD_BODIES);
+        before.saturating_add(bytes) <= most
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
