@@ -7,23 +7,33 @@ use crate::{
     policy::words::Words,
     span::Span,
 };
-use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 
 /// How much of one text is searched for code.
-const LOOK: usize = 16 << 10;
+const LOOK: usize = 8 << 10;
+/// How many brackets of one text are looked at: what is found here decides nothing.
+const BRACKETS: usize = 256;
 /// Shortest value that can be a credential.
 const SHORTEST: usize = 6;
 
 /// The compiled entries of kind `payload`.
 #[derive(Debug, Default)]
 pub struct PayloadAnalyzer {
-    marks: Option<AhoCorasick>,
-    /// By pattern of `marks`.
-    detectors: Vec<DetectorId>,
+    /// Marks by the byte before their bracket; prose hardly ever has one of these there.
+    marks: Vec<(u8, Mark)>,
+    /// Which bytes stand before a mark's bracket.
+    keys: [u64; 4],
     credential: Option<DetectorId>,
     url: Option<DetectorId>,
     public: Option<DetectorId>,
+}
+
+/// A text that code has, around its first bracket: `require` `(` `'`.
+#[derive(Debug)]
+struct Mark {
+    before: String,
+    after: String,
+    detector: DetectorId,
 }
 
 /// The form of `match`: one of the two.
@@ -54,7 +64,6 @@ impl PayloadAnalyzer {
     /// [`CatalogError`] naming the entry that does not fit.
     pub fn new(catalog: &Catalog) -> Result<Self, CatalogError> {
         let mut analyzer = Self::default();
-        let mut marks: Vec<String> = Vec::new();
         for (detector, entry) in catalog.iter() {
             if entry.kind != DetectorKind::Payload {
                 continue;
@@ -73,45 +82,80 @@ impl PayloadAnalyzer {
                 }
                 None => {}
             }
-            analyzer
-                .detectors
-                .extend(source.marks.iter().map(|_| detector));
-            marks.extend(source.marks);
-        }
-        if !marks.is_empty() {
-            let built = AhoCorasick::new(&marks).map_err(|e| CatalogError::Syntax {
-                file: "detectors".into(),
-                message: e.to_string(),
-            })?;
-            analyzer.marks = Some(built);
+            for mark in source.marks {
+                let split = mark
+                    .find(['(', '<'])
+                    .and_then(|at| Some((mark.get(..at)?, mark.get(at..)?)));
+                let Some((before, after)) = split else {
+                    return Err(bad(format!("mark {mark:?} has neither ( nor <")));
+                };
+                let key = before.bytes().next_back().unwrap_or(b'<');
+                analyzer.note(key);
+                let (before, after) = (before.into(), after.into());
+                analyzer.marks.push((
+                    key,
+                    Mark {
+                        before,
+                        after,
+                        detector,
+                    },
+                ));
+            }
         }
         Ok(analyzer)
     }
 
+    fn note(&mut self, key: u8) {
+        if let Some(word) = self.keys.get_mut(usize::from(key.wrapping_shr(6))) {
+            *word |= 1_u64.wrapping_shl(u32::from(key));
+        }
+    }
+
+    fn noted(&self, key: u8) -> bool {
+        self.keys
+            .get(usize::from(key.wrapping_shr(6)))
+            .is_some_and(|word| word & 1_u64.wrapping_shl(u32::from(key)) != 0)
+    }
+
     /// Reports code in a text that nothing executes; each kind once.
     pub fn text(&self, text: &str, scope: &mut Scope<'_>) {
-        let Some(marks) = &self.marks else {
-            return;
-        };
         let bytes = text.as_bytes();
         let head = bytes.get(..LOOK).unwrap_or(bytes);
-        // Every mark ends in a bracket or is a tag.
-        if memchr::memchr2(b'(', b'<', head).is_none() {
-            return;
-        }
         let mut seen: Vec<DetectorId> = Vec::new();
-        for found in marks.find_iter(head) {
-            let Some(&detector) = self.detectors.get(found.pattern().as_usize()) else {
+        for at in memchr::memchr2_iter(b'(', b'<', head).take(BRACKETS) {
+            let (Some(left), Some(right)) = (head.get(..at), head.get(at..)) else {
                 continue;
             };
-            // `medieval(` and `model.eval(` are other names.
-            let before = found.start().checked_sub(1).and_then(|i| head.get(i));
-            let first = head.get(found.start()).copied().unwrap_or_default();
-            let inside = (first.is_ascii_alphabetic() || first == b'_')
-                && before.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-            if !inside && !seen.contains(&detector) {
-                seen.push(detector);
-                scope.report(detector, Span::new(found.start(), found.end()), None);
+            let key = match right.first() {
+                Some(b'<') => b'<',
+                _ => left.last().copied().unwrap_or(b' '),
+            };
+            if !self.noted(key) {
+                continue;
+            }
+            for (byte, mark) in &self.marks {
+                if *byte != key
+                    || seen.contains(&mark.detector)
+                    || !right.starts_with(mark.after.as_bytes())
+                {
+                    continue;
+                }
+                let Some(outside) = left.strip_suffix(mark.before.as_bytes()) else {
+                    continue;
+                };
+                // `medieval(` and `model.eval(` are other names.
+                let name = mark
+                    .before
+                    .starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                let longer = outside
+                    .last()
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+                if name && longer {
+                    continue;
+                }
+                seen.push(mark.detector);
+                let end = at.saturating_add(mark.after.len());
+                scope.report(mark.detector, Span::new(outside.len(), end), None);
             }
         }
     }
