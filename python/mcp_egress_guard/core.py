@@ -28,7 +28,7 @@ from mcp_egress_guard._core import (
     policy_codes,
     verify_log,
 )
-from mcp_egress_guard.result import EvaluationResult, PolicyDecision
+from mcp_egress_guard.result import EvaluationResult, PolicyDecision, RuleTrace
 
 if TYPE_CHECKING:
     from mcp_egress_guard.policy.models import PolicyRule, ToolCallRequest
@@ -49,6 +49,7 @@ __all__ = [
     "check_rules",
     "compile_guard",
     "core_version",
+    "detector_files",
     "detectors",
     "mask",
     "policy_codes",
@@ -78,6 +79,14 @@ def builtin_rules() -> list[dict[str, Any]]:
 def builtin_hash() -> str:
     """16 hex digits that name the built-in packs, for the audit log."""
     return hashlib.sha256(builtin_packs().encode()).hexdigest()[:16]
+
+
+def detector_files() -> list[dict[str, Any]]:
+    """The built-in detectors in full, with examples and references: `file` and `data` of each."""
+    from mcp_egress_guard._core import builtin_detector_files  # noqa: PLC0415  (rarely asked for)
+
+    files: list[dict[str, Any]] = orjson.loads(builtin_detector_files())
+    return files
 
 
 def compile_guard(rules: Sequence[Mapping[str, Any]], settings: Settings | None = None) -> Guard:
@@ -203,10 +212,28 @@ class EgressGuard:
         labels: Mapping[str, str] | None = None,
     ) -> EvaluationResult:
         """Judges one call given as plain data."""
-        params = {"name": tool_name, "arguments": arguments}
-        message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
+        message = _call(tool_name, arguments)
         inspection = self._inspect(message, environment or None, dict(labels or {}) or None)
         return EvaluationResult(inspection, self.engine.rule_at, lambda: _request_hash_of(message))
+
+    def explain(
+        self,
+        tool_name: str,
+        arguments: Mapping[str, Any],
+        *,
+        environment: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> list[RuleTrace]:
+        """Why each rule matches the call or not, in the order in which the rules decide.
+
+        Empty for what is no call, which the engine refuses without asking the rules.
+        """
+        frame = _frame_or_nothing(_call(tool_name, arguments))
+        rows = self.engine.guard.explain(frame, environment or None, dict(labels or {}) or None)
+        return [
+            RuleTrace(self.engine.rule_at(index), concerned, matched, conditions)
+            for index, concerned, matched, conditions in rows or ()
+        ]
 
     def evaluate_mcp_message(
         self, message: dict[str, Any]
@@ -256,12 +283,20 @@ class EgressGuard:
         environment: str | None = None,
         labels: dict[str, str] | None = None,
     ) -> Inspection:
-        try:
-            frame = frame_of(message)
-        except (TypeError, ValueError, RecursionError):
-            # What is no JSON cannot be forwarded either; the engine says so in its own words.
-            frame = b""
-        return self.engine.guard.inspect(frame, environment, labels)
+        return self.engine.guard.inspect(_frame_or_nothing(message), environment, labels)
+
+
+def _call(tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    params = {"name": tool_name, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
+
+
+def _frame_or_nothing(message: Any) -> bytes:
+    try:
+        return frame_of(message)
+    except (TypeError, ValueError, RecursionError):
+        # What is no JSON cannot be forwarded either; the engine says so in its own words.
+        return b""
 
 
 _codes: dict[str, tuple[str, str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from mcp_egress_guard.errors import InputError
 from mcp_egress_guard.policy.builtins import profile as profile_of
 from mcp_egress_guard.policy.loader import load_rules
 from mcp_egress_guard.policy.store import ImportReport, RuleStore
+from mcp_egress_guard.schema import SCHEMAS, schema
+
+# Hidden, so that no loader takes it for a folder of packs.
+SCHEMA_FOLDER = ".schema"
 
 
 @dataclass
@@ -32,8 +37,13 @@ def initialize(folder: Path, profile: str) -> Project:
     """
     chosen = profile_of(profile)
     project = Project()
-    wanted = {folder / "gateway.yaml": chosen.gateway}
-    wanted |= {folder / "policies" / name: text for name, text in chosen.packs.items()}
+    policies = folder / "policies"
+    schemas = policies / SCHEMA_FOLDER
+    wanted = {folder / "gateway.yaml": _for_editors("gateway", schemas, folder) + chosen.gateway}
+    for name, text in chosen.packs.items():
+        kind = "pack" if "\nrules:" in text else "detectors"
+        wanted[policies / name] = _for_editors(kind, schemas, policies) + text
+    _write_schemas(schemas)
     for path, text in wanted.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,3 +64,22 @@ def initialize(folder: Path, profile: str) -> Project:
     project.store = config.db_file
     project.rules = len(loaded.rules)
     return project
+
+
+def _for_editors(name: str, schemas: Path, folder: Path) -> str:
+    """The first line of a file, by which editors check and complete it."""
+    path = (schemas / f"{name}.json").relative_to(folder).as_posix()
+    return f"# yaml-language-server: $schema={path}\n"
+
+
+def _write_schemas(folder: Path) -> None:
+    """Those of this version; nobody edits them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in SCHEMAS:
+            text = json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n"
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}", file=folder, hint="choose --output-dir"
+        ) from None

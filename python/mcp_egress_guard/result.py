@@ -37,6 +37,16 @@ class AnalyzerFinding:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """What one rule says about a call, and why."""
+
+    rule: PolicyRule
+    concerned: bool  # whether it is about such messages at all
+    matched: bool
+    conditions: list[tuple[str, bool]]  # each by its names, and whether it holds
+
+
 def finding_of(found: Finding) -> AnalyzerFinding:
     """The public form of an engine's finding."""
     start, end = found.text_span

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from mcp_egress_guard.cli.render import printable
 from mcp_egress_guard.cli.setup import JsonOption, print_json
 
 
@@ -58,25 +61,56 @@ def show_detector(
             f"no detector {detector_id!r}",
             hint=f"did you mean {near[0]}?" if near else "egress-guard detectors list",
         )
-    keys = ("id", "analyzer", "finding_type", "risk_score", "name", "description", "tags")
-    data = dict(zip(keys, row, strict=True))
+    data = {"id": row[0], "analyzer": row[1]} | _entry(detector_id)
     if as_json:
         print_json(data)
         return
     for key, value in data.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        typer.echo(f"{key + ':':14}{shown}")
+        if not isinstance(value, list | dict):
+            typer.echo(f"{key + ':':14}{printable(str(value))}")
+        elif value and all(isinstance(part, str) for part in value) and key in ("tags",):
+            typer.echo(f"{key + ':':14}{printable(', '.join(value))}")
+        elif value:
+            typer.echo(f"{key}:")
+            parts = value if isinstance(value, list) else [value]
+            for part in parts:
+                text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+                typer.echo(f"  {'- ' if isinstance(value, list) else ''}{printable(text)}")
+
+
+def _entry(detector_id: str) -> dict[str, Any]:
+    """The entry in full, as its file has it, and the file."""
+    from mcp_egress_guard.core import detector_files
+
+    return next(
+        entry | {"file": file["file"]}
+        for file in detector_files()
+        for entry in file["data"]["detectors"]
+        if entry["id"] == detector_id
+    )
+
+
+def _read(path: Path) -> bytes:
+    from mcp_egress_guard.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
 
 
 @group.command("test")
 def test_text(
-    file: Annotated[typer.FileText | None, typer.Argument(help="A text; stdin if absent.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A text; stdin if absent.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scan a text for secrets and print each with its place, masked. Exits with 1 on a finding."""
     from mcp_egress_guard.analyzers.text_dlp import analyze_text_for_secrets
 
-    text = (file or sys.stdin).read()
+    raw = _read(file) if file else sys.stdin.buffer.read()
+    text = raw.decode(errors="replace")
     found = analyze_text_for_secrets(text)
     if as_json:
         print_json(

@@ -18,6 +18,9 @@ def register(app: typer.Typer) -> None:
         input_file: Annotated[
             Path, typer.Option("--input", "-i", help="A call as JSON.", show_default=False)
         ],
+        explain: Annotated[
+            bool, typer.Option("--explain", help="With every rule, and why it matched or not.")
+        ] = False,
         config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
@@ -27,14 +30,22 @@ def register(app: typer.Typer) -> None:
         session_id; or a whole JSON-RPC message.
         """
         from mcp_egress_guard.cli.rules import as_data
+        from mcp_egress_guard.cli.trace import show_trace, trace_data
         from mcp_egress_guard.fixture import read_fixture
 
         call = read_fixture(input_file)
-        result = setup(config).guard.evaluate(
+        guard = setup(config).guard
+        result = guard.evaluate(
             call.tool_name, call.arguments, environment=call.environment, labels=call.labels
         )
+        traces = []
+        if explain:
+            traces = guard.explain(
+                call.tool_name, call.arguments, environment=call.environment, labels=call.labels
+            )
         if as_json:
-            print_json({"tool_name": call.tool_name} | as_data(result))
+            data = {"tool_name": call.tool_name} | as_data(result)
+            print_json(data | ({"rules": trace_data(result, traces)} if explain else {}))
             return
         from mcp_egress_guard.cli.render import table
 
@@ -64,3 +75,5 @@ def register(app: typer.Typer) -> None:
                 for finding in result.findings
             ]
             table("Analyzer Findings", columns, found)
+        if explain:
+            show_trace(result, traces)

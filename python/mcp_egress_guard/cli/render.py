@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -26,6 +27,20 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def printable(text: str) -> str:
     """The text with what could drive a terminal made visible."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a file that the caller has named.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from mcp_egress_guard.errors import InputError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", file=path) from None
 
 
 @contextmanager

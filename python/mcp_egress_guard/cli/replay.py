@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         Exits with 1 if one fails or cannot be read, with 2 if the folder is missing or empty.
         Nothing is executed, and nothing is written to the audit log.
         """
-        from mcp_egress_guard.cli.render import progress_bar
+        from mcp_egress_guard.cli.render import printable, progress_bar, write_file
         from mcp_egress_guard.replay import fixture_files, replay
         from mcp_egress_guard.replay import junit as junit_xml
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
             outcomes = replay(guard, files, fixtures, advance)
         passed = sum(outcome.passed for outcome in outcomes)
         if junit:
-            junit.write_text(junit_xml(outcomes), encoding="utf-8")
+            write_file(junit, junit_xml(outcomes))
         if as_json:
             print_json(
                 {
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
             )
         else:
             for outcome in outcomes:
-                typer.echo(f"  {outcome.line}")
+                typer.echo(f"  {printable(outcome.line)}")
             typer.echo(
                 f"\nResults: {passed}/{len(outcomes)} passed, {len(outcomes) - passed} failed"
             )

@@ -1,4 +1,4 @@
-"""`rules list` and `rules test`."""
+"""`rules list`, `rules test` and `rules explain`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcp_egress_guard.cli.render import printable
 from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json, read_object, setup
 
 if TYPE_CHECKING:
@@ -47,44 +48,137 @@ def list_rules(
     table("Active Policy Rules", columns, rows)
 
 
+EnvironmentOption = Annotated[str, typer.Option(help="Instead of the configured one.")]
+LabelOption = Annotated[
+    list[str] | None, typer.Option(help="A label of the session, NAME=VALUE; repeatable.")
+]
+ArgsOption = Annotated[str, typer.Option(help="The call's arguments, a JSON object.")]
+FailOption = Annotated[
+    str, typer.Option(help="Exit with 1 on one of these decisions, such as DENY,ESCALATE.")
+]
+
+
 @app.command("test")
 def test_rule(
     *,
-    tool: Annotated[str, typer.Option(help="Name of the tool.", show_default=False)],
-    args: Annotated[str, typer.Option(help="The call's arguments, a JSON object.")] = "{}",
-    environment: Annotated[str, typer.Option(help="Instead of the configured one.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(help="A label of the session, NAME=VALUE; repeatable.")
-    ] = None,
-    fail_on: Annotated[
-        str, typer.Option(help="Exit with 1 on one of these decisions, such as DENY,ESCALATE.")
-    ] = "",
+    tool: Annotated[str, typer.Option(help="Name of the tool.", show_default=False)] = "",
+    args: ArgsOption = "{}",
+    environment: EnvironmentOption = "",
+    label: LabelOption = None,
+    fail_on: FailOption = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Run the tests that the rules carry instead.")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge one call. Nothing is executed, and nothing is written to the audit log.
 
     Example: egress-guard rules test --tool shell_exec --args '{"command": "rm -rf /srv"}'
+
+    With --all: run the tests of all active rules; exits with 1 if one fails.
     """
+    from mcp_egress_guard.errors import InputError
+
+    if every:
+        if tool or args != "{}" or environment or label or fail_on:
+            raise InputError("--all runs the rules' own tests: it takes no call")
+        _test_all(config, as_json=as_json)
+        return
+    if not tool:
+        raise InputError("missing option --tool", hint="egress-guard rules test --help")
     arguments = read_object(args, "--args")
-    failing = _decisions(fail_on)
+    failing = decisions(fail_on)
     result = evaluate(
         setup(config).guard, tool, arguments, environment=environment, labels=_labels(label or [])
     )
     if as_json:
         print_json(as_data(result))
     else:
-        rule = result.primary_rule
-        typer.echo(f"Decision: {result.decision}")
-        if result.enforced != result.decision:
-            typer.echo(f"Enforced: {result.enforced}")
-        typer.echo(f"Reason: {result.reason}")
-        typer.echo(f"Risk Score: {result.risk_score:.2f}")
-        if rule:
-            typer.echo(f"Rule: {rule.id} ({rule.name})")
-            if rule.remediation_hint:
-                typer.echo(f"Hint: {rule.remediation_hint}")
+        show(result)
     if result.decision in failing:
+        raise typer.Exit(1)
+
+
+@app.command("explain")
+def explain_rules(
+    *,
+    tool: Annotated[str, typer.Option(help="Name of the tool.", show_default=False)],
+    args: ArgsOption = "{}",
+    environment: EnvironmentOption = "",
+    label: LabelOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge one call and show why: every rule, its conditions, which held, and what decided.
+
+    Example: egress-guard rules explain --tool shell_exec --args '{"command": "rm -rf /srv"}'
+    """
+    from mcp_egress_guard.cli.trace import show_trace, trace_data
+
+    arguments = read_object(args, "--args")
+    labels = _labels(label or [])
+    guard = setup(config).guard
+    result = evaluate(guard, tool, arguments, environment=environment, labels=labels)
+    traces = guard.explain(tool, arguments, environment=environment, labels=labels)
+    if as_json:
+        print_json(as_data(result) | {"rules": trace_data(result, traces)})
+        return
+    show(result)
+    show_trace(result, traces)
+
+
+def show(result: EvaluationResult) -> None:
+    """Prints a judgement for people."""
+    rule = result.primary_rule
+    lines = {
+        "Decision": f"{result.decision}",
+        "Enforced": f"{result.enforced}" if result.enforced != result.decision else "",
+        "Reason": result.reason,
+        "Risk Score": f"{result.risk_score:.2f}",
+        "Rule": f"{rule.id} ({rule.name})" if rule else "",
+        "Hint": rule.remediation_hint if rule else "",
+    }
+    for name, text in lines.items():
+        if text:
+            typer.echo(f"{name}: {printable(text)}")
+
+
+def _test_all(config: Path | None, *, as_json: bool) -> None:
+    from mcp_egress_guard.errors import InputError
+    from mcp_egress_guard.policy.builtins import load_builtin_rules
+    from mcp_egress_guard.policy.check import run_tests
+
+    found = setup(config)
+    rules = found.loaded.rules if found.loaded else load_builtin_rules()
+    settings = found.loaded.engine_settings(found.config) if found.loaded else {}
+    results = list(run_tests(rules, settings))
+    if not results:
+        raise InputError("no active rule has tests", hint="add tests: to a rule of a pack")
+    failed = [result for result in results if not result.passed]
+    if as_json:
+        rows = [
+            {
+                "rule_id": result.rule.id,
+                "test": result.index,
+                "passed": result.passed,
+                "decision": f"{result.decision}",
+                "decided_by": result.decided_by,
+                "expected_decision": f"{result.test.expected_decision}",
+            }
+            for result in results
+        ]
+        print_json({"passed": len(results) - len(failed), "failed": len(failed), "results": rows})
+    else:
+        for result in results:
+            name = printable(f"{result.rule.id} tests[{result.index}]")
+            if result.passed:
+                typer.echo(f"  PASS {name}: {result.decision}")
+            else:
+                typer.echo(f"  FAIL {name}: {result}")
+        passed = len(results) - len(failed)
+        typer.echo(f"\nResults: {passed}/{len(results)} passed, {len(failed)} failed")
+    if failed:
         raise typer.Exit(1)
 
 
@@ -127,7 +221,12 @@ def as_data(result: EvaluationResult) -> dict[str, Any]:
     }
 
 
-def _decisions(text: str) -> set[str]:
+def decisions(text: str) -> set[str]:
+    """The decisions of --fail-on.
+
+    Raises:
+        InputError: one that there is not.
+    """
     from mcp_egress_guard.errors import InputError
     from mcp_egress_guard.result import PolicyDecision
 

@@ -43,12 +43,16 @@ def setup(config_file: Path | None) -> Setup:
     if path is None:
         return Setup(EgressGuard(), None, None)
     from mcp_egress_guard.config import load_config
+    from mcp_egress_guard.errors import PolicyError
     from mcp_egress_guard.policy.loader import load_rules
 
     config = load_config(path)
     loaded = load_rules(config)
     guard = EgressGuard(loaded.engine_settings(config))
-    guard.engine.load_rules(loaded.rules)
+    try:
+        guard.engine.load_rules(loaded.rules)
+    except ValueError as error:
+        raise PolicyError(str(error), file=path) from None
     return Setup(guard, config, loaded)
 
 

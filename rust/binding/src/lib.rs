@@ -26,6 +26,12 @@ fn builtin_profiles() -> &'static str {
     egress_guard_core::policy::EMBEDDED_PROFILES
 }
 
+/// The built-in detector files with examples and references as JSON: `[{"file": …, "data": …}]`.
+#[pyfunction]
+fn builtin_detector_files() -> &'static str {
+    egress_guard_core::detector::DOCUMENTED
+}
+
 /// `(code, severity, category)` of every policy code.
 #[pyfunction]
 fn policy_codes() -> Vec<(&'static str, &'static str, &'static str)> {
@@ -80,6 +86,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<session::Session>()?;
     module.add_class::<audit::AuditLog>()?;
     module.add_function(wrap_pyfunction!(audit::verify_log, module)?)?;
+    module.add_function(wrap_pyfunction!(builtin_detector_files, module)?)?;
     module.add_function(wrap_pyfunction!(builtin_packs, module)?)?;
     module.add_function(wrap_pyfunction!(builtin_profiles, module)?)?;
     module.add_function(wrap_pyfunction!(policy_codes, module)?)?;

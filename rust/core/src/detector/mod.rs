@@ -41,8 +41,9 @@ pub struct Catalog {
 
 /// What a guard needs of each entry.
 static EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors.json"));
-/// The entries in full, with examples and references: for tests and for showing them.
-static DOCUMENTED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors_full.json"));
+/// The built-in detector files in full, with examples and references, as JSON:
+/// `[{"file": …, "data": {"detectors": […]}}]`. For tests and for showing them.
+pub static DOCUMENTED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors_full.json"));
 
 impl Catalog {
     /// The built-in catalogue. Read once a process.
