@@ -6,13 +6,14 @@ Keys of the original are kept: `downstream_*` is what the rest of the package ca
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
 
 from .errors import ConfigError
-from .policy.models import PolicyDecision, ToolCategory
-from .shape import YamlFile, field, hidden, plain
+from .policy.models import Category, Decision, PolicyDecision, ToolCategory
+from .shape import Record, YamlFile
 
 __all__ = [
     "CONFIG_NAMES",
@@ -32,174 +33,228 @@ HMAC_VARIABLE = "EGRESS_GUARD_HMAC_KEY"
 FAIL_CLOSED = ("shell", "filesystem", "git", "network", "upload", "http")
 
 
-@dataclass
-class UpstreamConfig:
+class Section(Record):
+    """A part of the file, of which every key may be commented out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_default(cls, data: Any) -> Any:
+        return {} if data is None else data
+
+
+class UpstreamConfig(Record):
     """http: one more MCP server."""
 
-    path: str = field("", low=1, doc="The path of the guard that leads to it, such as /search.")
-    url: str = field("", low=1, doc="Its URL.")
-    name: str = field("", doc="Its name in the audit log; the path, if none is given.")
+    path: str = Field(
+        min_length=1, description="The path of the guard that leads to it, such as /search."
+    )
+    url: str = Field(min_length=1, description="Its URL.")
+    name: str = Field(
+        default="", description="Its name in the audit log; the path, if none is given."
+    )
 
 
-@dataclass
-class HttpConfig:
+class HttpConfig(Section):
     """What only the HTTP transport needs."""
 
-    NULL_IS_DEFAULT: ClassVar = True
+    upstreams: list[UpstreamConfig] = Field(
+        default_factory=list, description="More MCP servers, each at a path of its own."
+    )
+    workers: int = Field(
+        default=0, ge=0, le=64, description="Threads; 0: one for each CPU, at most 4."
+    )
+    admin_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port on 127.0.0.1 of /healthz, /readyz and /metrics; 0: none.",
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Host names that clients may use, besides localhost and listen_host.",
+    )
+    allowed_origins: list[str] = Field(
+        default_factory=list,
+        description="Web pages that may call, such as https://app.example.com.",
+    )
+    bearer_token_variable: str = Field(
+        default="",
+        description="The variable with a token that clients must send as Authorization: Bearer.",
+    )
+    max_requests: int = Field(
+        default=4096, ge=1, le=1_000_000, description="Most requests and open streams at a time."
+    )
+    connect_seconds: int = Field(default=10, ge=1, le=3600, description="To connect to a server.")
+    answer_seconds: int = Field(
+        default=600,
+        ge=1,
+        le=86_400,
+        description="Until a server begins to answer; a stream may then be silent.",
+    )
+    head_seconds: int = Field(
+        default=15, ge=1, le=3600, description="For the head of a request to arrive."
+    )
+    body_seconds: int = Field(
+        default=30, ge=1, le=3600, description="Most time between parts of a body."
+    )
+    idle_seconds: int = Field(
+        default=120, ge=1, le=86_400, description="Until an unused connection is closed."
+    )
+    drain_seconds: float = Field(
+        default=4.0,
+        ge=0,
+        le=3600,
+        description="For running requests to end when the guard is stopped.",
+    )
 
-    upstreams: list[UpstreamConfig] = field(
-        factory=list, doc="More MCP servers, each at a path of its own."
-    )
-    workers: int = field(0, low=0, high=64, doc="Threads; 0: one for each CPU, at most 4.")
-    admin_port: int = field(
-        0,
-        low=0,
-        high=65535,
-        doc="Port on 127.0.0.1 of /healthz, /readyz and /metrics; 0: none.",
-    )
-    allowed_hosts: list[str] = field(
-        factory=list, doc="Host names that clients may use, besides localhost and listen_host."
-    )
-    allowed_origins: list[str] = field(
-        factory=list, doc="Web pages that may call, such as https://app.example.com."
-    )
-    bearer_token_variable: str = field(
-        "",
-        doc="The variable with a token that clients must send as Authorization: Bearer.",
-    )
-    max_requests: int = field(
-        4096, low=1, high=1_000_000, doc="Most requests and open streams at a time."
-    )
-    connect_seconds: int = field(10, low=1, high=3600, doc="To connect to a server.")
-    answer_seconds: int = field(
-        600, low=1, high=86_400, doc="Until a server begins to answer; a stream may then be silent."
-    )
-    head_seconds: int = field(15, low=1, high=3600, doc="For the head of a request to arrive.")
-    body_seconds: int = field(30, low=1, high=3600, doc="Most time between parts of a body.")
-    idle_seconds: int = field(120, low=1, high=86_400, doc="Until an unused connection is closed.")
-    drain_seconds: float = field(
-        4.0, low=0, high=3600, doc="For running requests to end when the guard is stopped."
-    )
 
-
-@dataclass
-class ProxyConfig:
+class ProxyConfig(Section):
     """How messages come and go."""
 
-    NULL_IS_DEFAULT: ClassVar = True
-
-    transport: str = field("stdio", choices=("stdio", "http"), doc="stdio or http.")
-    downstream_command: list[str] = field(
-        factory=list, doc="stdio: the command of the MCP server, one word an entry."
+    transport: Literal["stdio", "http"] = Field(default="stdio", description="stdio or http.")
+    downstream_command: list[str] = Field(
+        default_factory=list, description="stdio: the command of the MCP server, one word an entry."
     )
-    listen_host: str = field("127.0.0.1", doc="http: the address to listen on.")
-    listen_port: int = field(8080, low=0, high=65535, doc="http: the port; 0 takes a free one.")
-    downstream_url: str = field("", doc="http: the URL of the MCP server.")
-    server_name: str = field("", doc="The name of the server in the audit log and in rules.")
-    deny_response: str = field(
-        "tool_result",
-        choices=("tool_result", "error"),
-        doc="How a blocked call is answered: a tool result with isError, or a JSON-RPC error.",
+    listen_host: str = Field(default="127.0.0.1", description="http: the address to listen on.")
+    listen_port: int = Field(
+        default=8080, ge=0, le=65535, description="http: the port; 0 takes a free one."
     )
-    public_url: str = field("", doc="http: the URL under which clients reach the guard.")
-    max_message_bytes: int = field(
-        64 << 20, low=1 << 10, high=1 << 30, doc="A longer message is refused."
+    downstream_url: str = Field(default="", description="http: the URL of the MCP server.")
+    server_name: str = Field(
+        default="", description="The name of the server in the audit log and in rules."
     )
-    http: HttpConfig = field(factory=HttpConfig, doc="What only the HTTP transport needs.")
+    deny_response: Literal["tool_result", "error"] = Field(
+        default="tool_result",
+        description="How a blocked call is answered: a tool result with isError, or a "
+        "JSON-RPC error.",
+    )
+    public_url: str = Field(
+        default="", description="http: the URL under which clients reach the guard."
+    )
+    max_message_bytes: int = Field(
+        default=64 << 20, ge=1 << 10, le=1 << 30, description="A longer message is refused."
+    )
+    http: HttpConfig = Field(
+        default_factory=HttpConfig,
+        description="What only the HTTP transport needs, and more servers.",
+    )
 
 
-@dataclass
-class EngineConfig:
+class EngineConfig(Section):
     """How calls are judged."""
 
-    NULL_IS_DEFAULT: ClassVar = True
-
-    shadow_mode: bool = field(
-        False,
-        doc="true: decisions are recorded and nothing is blocked or masked.",
+    shadow_mode: bool = Field(
+        default=False, description="true: decisions are recorded and nothing is blocked or masked."
     )
-    default_decision: PolicyDecision = field(
-        PolicyDecision.ALLOW, doc="For tool calls that no rule matches."
+    default_decision: Decision = Field(
+        default=PolicyDecision.ALLOW, description="For tool calls that no rule matches."
     )
-    fail_closed_categories: list[ToolCategory] = field(
-        factory=lambda: [ToolCategory(name) for name in FAIL_CLOSED],
-        doc="Calls of these categories are denied where they could not be fully analyzed.",
+    fail_closed_categories: list[Category] = Field(
+        default_factory=lambda: [ToolCategory(name) for name in FAIL_CLOSED],
+        description="Calls of these categories are denied where they could not be fully analyzed.",
     )
-    entropy: bool = field(
-        False,
-        doc="true: random-looking strings are reported, at a low risk.",
+    entropy: bool = Field(
+        default=False, description="true: random-looking strings are reported, at a low risk."
     )
-    tool_categories: dict[str, list[ToolCategory]] = field(
-        factory=dict,
-        doc="Categories of tools by a glob over the name, where the name does not tell them.",
+    tool_categories: dict[str, list[Category]] = Field(
+        default_factory=dict,
+        description="Categories of tools by a glob over the name, where the name does not "
+        "tell them.",
     )
 
 
-@dataclass
-class AuditConfig:
+class AuditConfig(Section):
     """What is written down."""
 
-    NULL_IS_DEFAULT: ClassVar = True
+    enabled: bool = Field(default=True, description="false: no audit log.")
+    log_file: str = Field(
+        default="egress_audit.jsonl", min_length=1, description="One JSON object a line."
+    )
+    otel_enabled: bool = Field(default=False, description="true: also to OpenTelemetry.")
+    otel_endpoint: str = Field(default="", description="The gRPC endpoint of the collector.")
+    signed_bundles: bool = Field(
+        default=False, description="true: each line is chained to the one before and signed."
+    )
+    hmac_key: str = Field(
+        # A factory: the schema shows no default of a secret.
+        default_factory=str,
+        repr=False,
+        description=f"The key of the signature; better in the variable {HMAC_VARIABLE}.",
+    )
+    hmac_key_file: str = Field(default="", description="A file that holds the key.")
+    fsync: Literal["never", "interval", "each"] = Field(
+        default="never", description="When lines are forced to the disk."
+    )
+    max_bytes: int = Field(default=0, ge=0, description="The log is rotated at this size; 0 never.")
+    max_age_hours: int = Field(
+        default=0, ge=0, description="The log is rotated at this age; 0 never."
+    )
+    max_files: int = Field(default=10, ge=1, le=10_000, description="Rotated logs that are kept.")
+    on_failure: Literal["refuse", "continue"] = Field(
+        default="refuse",
+        description="Where a line cannot be written: refuse the call, or go on and say so on "
+        "stderr.",
+    )
+    file_mode: Literal["0600", "0640", "0644"] = Field(
+        default="0600", description="Of the log file."
+    )
+    record_calls: bool = Field(
+        default=False, description="true: the redacted call is recorded, for replay --audit."
+    )
 
-    enabled: bool = field(True, doc="false: no audit log.")
-    log_file: str = field("egress_audit.jsonl", low=1, doc="One JSON object a line.")
-    otel_enabled: bool = field(False, doc="true: also to OpenTelemetry.")
-    otel_endpoint: str = field("", doc="The gRPC endpoint of the collector.")
-    signed_bundles: bool = field(
-        False,
-        doc="true: each line is chained to the one before and signed.",
-    )
-    hmac_key: str = field(
-        "", secret=True, doc=f"The key of the signature; better in the variable {HMAC_VARIABLE}."
-    )
-    hmac_key_file: str = field("", doc="A file that holds the key.")
-    fsync: str = field(
-        "never", choices=("never", "interval", "each"), doc="When lines are forced to the disk."
-    )
-    max_bytes: int = field(0, low=0, doc="The log is rotated at this size; 0 never.")
-    max_age_hours: int = field(0, low=0, doc="The log is rotated at this age; 0 never.")
-    max_files: int = field(10, low=1, high=10_000, doc="Rotated logs that are kept.")
-    on_failure: str = field(
-        "refuse",
-        choices=("refuse", "continue"),
-        doc="Where a line cannot be written: refuse the call, or go on and say so on stderr.",
-    )
-    file_mode: str = field("0600", choices=("0600", "0640", "0644"), doc="Of the log file.")
-    record_calls: bool = field(
-        False,
-        doc="true: the redacted call is recorded, for replay --audit.",
-    )
 
-
-@dataclass
-class GatewayConfig:
+class GatewayConfig(Section):
     """The whole of gateway.yaml."""
 
-    NOUN: ClassVar = "key"
-    NULL_IS_DEFAULT: ClassVar = True
-
-    proxy: ProxyConfig = field(factory=ProxyConfig, doc="How messages come and go.")
-    engine: EngineConfig = field(factory=EngineConfig, doc="How calls are judged.")
-    audit: AuditConfig = field(factory=AuditConfig, doc="What is written down.")
-    policy_paths: list[str] = field(
-        factory=list,
-        doc="Files and folders of rules and detectors; without it policies/, if that is there.",
+    proxy: ProxyConfig = Field(
+        default_factory=ProxyConfig,
+        description="How messages come and go, and the server behind the guard.",
     )
-    db_path: str = field("egress_guard.db", low=1, doc="The rule store.")
-    environment: str = field("development", doc="Rules may ask for it: development, production.")
-    internal_domains: list[str] = field(
-        factory=list, doc="Your own domains: uploads there are not flagged."
+    engine: EngineConfig = Field(
+        default_factory=EngineConfig, description="How calls are judged, besides the rules."
     )
-    blocked_domains: list[str] = field(
-        factory=list, doc="Hosts that are reported as custom_blocked, at a risk of 0.9."
+    audit: AuditConfig = Field(
+        default_factory=AuditConfig, description="What is written down, and where."
     )
-    org_fingerprints: list[str] = field(
-        factory=list, doc="Your code names: as they are, or sha256: and 64 hex digits."
+    policy_paths: list[str] = Field(
+        default_factory=list,
+        description="Files and folders of rules and detectors; without it policies/, if that "
+        "is there.",
+    )
+    db_path: str = Field(default="egress_guard.db", min_length=1, description="The rule store.")
+    environment: str = Field(
+        default="development", description="Rules may ask for it: development, production."
+    )
+    internal_domains: list[str] = Field(
+        default_factory=list, description="Your own domains: uploads there are not flagged."
+    )
+    blocked_domains: list[str] = Field(
+        default_factory=list,
+        description="Hosts that are reported as custom_blocked, at a risk of 0.9.",
+    )
+    org_fingerprints: list[str] = Field(
+        default_factory=list,
+        description="Your code names: as they are, or sha256: and 64 hex digits.",
     )
 
     # Where it was read; no keys of the file.
-    path: Path | None = hidden(None)
-    folder: Path = hidden(Path())
+    _path: Path | None = PrivateAttr(default=None)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def path(self) -> Path | None:
+        """The file; `None` for the defaults."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self._folder
+
+    def placed(self, path: Path | None, folder: Path) -> GatewayConfig:
+        """Says where the configuration was read."""
+        self._path, self._folder = path, folder
+        return self
 
     def resolve(self, name: str) -> Path:
         """A path of the file: relative to the file's folder."""
@@ -261,9 +316,7 @@ class GatewayConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the file; the signing key is left out."""
-        data: dict[str, Any] = plain(self)
-        data["audit"].pop("hmac_key", None)
-        return data
+        return self.model_dump(mode="json", exclude={"audit": {"hmac_key"}})
 
 
 def find_config(folder: Path | None = None) -> Path | None:
@@ -282,7 +335,7 @@ def load_config(path: Path | str | None = None) -> GatewayConfig:
         path = find_config()
         if path is None:
             # A folder that happens to be called policies/ is not taken for the user's rules.
-            return GatewayConfig(folder=Path.cwd())
+            return GatewayConfig().placed(None, Path.cwd())
     path = Path(path)
     if not path.is_file():
         hint = f"make one with: egress-guard init --output-dir {path.parent}"
@@ -308,7 +361,7 @@ def _checked(source: YamlFile, path: Path | None) -> GatewayConfig:
     if errors or config is None:
         raise ConfigError(problems=errors)
     folder = path.parent if path else Path()
-    return replace(config, path=path, folder=folder)
+    return config.placed(path, folder)
 
 
 def _check(config: GatewayConfig, source: YamlFile) -> None:

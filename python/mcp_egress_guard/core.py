@@ -28,7 +28,7 @@ from mcp_egress_guard._core import (
     policy_codes,
     verify_log,
 )
-from mcp_egress_guard.result import EvaluationResult, PolicyDecision, RuleTrace
+from mcp_egress_guard.result import EvaluationResult, PolicyDecision, RuleTrace, request_hash
 
 if TYPE_CHECKING:
     from mcp_egress_guard.policy.models import PolicyRule, ToolCallRequest
@@ -120,26 +120,45 @@ def frame_of(message: Any) -> bytes:
         return json.dumps(message, allow_nan=False).encode()
 
 
+class RuleTable:
+    """Rules in load order. A result keeps the table that it was judged by, whatever comes later."""
+
+    def __init__(self, plain: Sequence[Mapping[str, Any]] | None = None) -> None:
+        self._plain = plain
+        self._models: dict[int, PolicyRule] = {}
+
+    @property
+    def plain(self) -> Sequence[Mapping[str, Any]]:
+        """The rules as plain data; the built-in ones, read when they are first asked for."""
+        if self._plain is None:
+            self._plain = builtin_rules()
+        return self._plain
+
+    def __getitem__(self, index: int) -> PolicyRule:
+        from mcp_egress_guard.policy.models import PolicyRule  # noqa: PLC0415  (start-up)
+
+        if index not in self._models:
+            self._models[index] = PolicyRule.model_validate(self.plain[index])
+        return self._models[index]
+
+
 class PolicyEngine:
     """The rules of one guard. Compiled when a call is first judged by them."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings: dict[str, Any] = dict(settings or {})
-        self._plain: list[Mapping[str, Any]] | None = None
-        self._models: dict[int, PolicyRule] = {}
+        self.table = RuleTable()
         self._guard: Guard | None = None
 
     @property
     def plain_rules(self) -> list[Mapping[str, Any]]:
         """The rules as plain data, in load order."""
-        if self._plain is None:
-            self._plain = list(builtin_rules())
-        return self._plain
+        return list(self.table.plain)
 
     @property
     def rules(self) -> list[PolicyRule]:
         """The rules, in load order."""
-        return [self.rule_at(index) for index in range(len(self.plain_rules))]
+        return [self.rule_at(index) for index in range(len(self.table.plain))]
 
     @property
     def shadow_mode(self) -> bool:
@@ -159,7 +178,7 @@ class PolicyEngine:
             ValueError: a rule that does not compile.
         """
         if self._guard is None:
-            self._guard = compile_guard(self.plain_rules, self.settings)
+            self._guard = compile_guard(self.table.plain, self.settings)
         return self._guard
 
     def load_rules(self, rules: Iterable[PolicyRule | Mapping[str, Any]]) -> None:
@@ -170,16 +189,11 @@ class PolicyEngine:
         """
         plain = [rule if isinstance(rule, Mapping) else rule.for_engine() for rule in rules]
         self._guard = compile_guard(plain, self.settings)
-        self._plain = plain
-        self._models = {}
+        self.table = RuleTable(plain)
 
     def rule_at(self, index: int) -> PolicyRule:
         """The rule at this place of the load order."""
-        from mcp_egress_guard.policy.models import PolicyRule  # noqa: PLC0415  (start-up)
-
-        if index not in self._models:
-            self._models[index] = PolicyRule.model_validate(self.plain_rules[index])
-        return self._models[index]
+        return self.table[index]
 
 
 class EgressGuard:
@@ -214,7 +228,7 @@ class EgressGuard:
         """Judges one call given as plain data."""
         message = _call(tool_name, arguments)
         inspection = self._inspect(message, environment or None, dict(labels or {}) or None)
-        return EvaluationResult(inspection, self.engine.rule_at, lambda: _request_hash_of(message))
+        return EvaluationResult(inspection, self.engine.table, lambda: _request_hash_of(message))
 
     def explain(
         self,
@@ -244,9 +258,7 @@ class EgressGuard:
         redacted one, and the judgement.
         """
         inspection = self._inspect(message)
-        result = EvaluationResult(
-            inspection, self.engine.rule_at, lambda: _request_hash_of(message)
-        )
+        result = EvaluationResult(inspection, self.engine.table, lambda: _request_hash_of(message))
         if inspection.enforced in BLOCKED:
             return None, result
         if (rewritten := inspection.rewritten) is not None:
@@ -259,15 +271,15 @@ class EgressGuard:
         """The JSON-RPC error for a blocked call."""
         code = result.policy_code or "EGRESS_DENY_POLICY_MATCH"
         severity, category = _code_table().get(code, ("medium", "A rule of the policy"))
-        rule = result.primary_rule
+        rule = result.plain_rule
         data = {
             "policy_code": code,
             "severity": severity,
             "category": category,
-            "rule_id": rule.id if rule else "",
+            "rule_id": result.rule_id,
             "reason": result.reason,
-            "remediation_hint": rule.remediation_hint if rule else "",
-            "safe_alternative": rule.safe_alternative if rule else "",
+            "remediation_hint": rule.get("remediation_hint", ""),
+            "safe_alternative": rule.get("safe_alternative", ""),
             "matched_patterns": sorted({finding.finding_type for finding in result.findings}),
         }
         error = {"code": -32001, "message": f"Policy violation: {code}", "data": data}
@@ -309,15 +321,12 @@ def _code_table() -> dict[str, tuple[str, str]]:
 
 
 def _request_hash_of(message: dict[str, Any]) -> str:
-    from mcp_egress_guard.policy.models import ToolCallRequest  # noqa: PLC0415  (start-up)
-
     params = message.get("params")
     params = params if isinstance(params, dict) else {}
     name, arguments = params.get("name"), params.get("arguments")
-    return ToolCallRequest(
-        tool_name=name if isinstance(name, str) else "",
-        arguments=arguments if isinstance(arguments, dict) else {},
-    ).request_hash
+    return request_hash(
+        name if isinstance(name, str) else "", arguments if isinstance(arguments, dict) else {}
+    )
 
 
 def _load(frame: bytes) -> dict[str, Any]:

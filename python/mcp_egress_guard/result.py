@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcp_egress_guard.core import Finding, Inspection
+    from mcp_egress_guard.core import Finding, Inspection, RuleTable
     from mcp_egress_guard.policy.models import PolicyRule
 
 
@@ -47,6 +49,12 @@ class RuleTrace:
     conditions: list[tuple[str, bool]]  # each by its names, and whether it holds
 
 
+def request_hash(tool_name: str, arguments: Mapping[str, Any]) -> str:
+    """16 hex digits over tool and sorted arguments; equal calls have equal hashes."""
+    content = json.dumps({"tool": tool_name, "arguments": arguments}, sort_keys=True, default=str)
+    return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
 def finding_of(found: Finding) -> AnalyzerFinding:
     """The public form of an engine's finding."""
     start, end = found.text_span
@@ -75,11 +83,11 @@ class EvaluationResult:
     def __init__(
         self,
         judgement: Inspection,
-        rule_at: Callable[[int], PolicyRule],
+        rules: RuleTable,
         request_hash: Callable[[], str],
     ) -> None:
         self._judgement = judgement
-        self._rule_at = rule_at
+        self._rules = rules
         self._request_hash = request_hash
 
     @cached_property
@@ -132,16 +140,27 @@ class EvaluationResult:
         """16 hex digits over tool and arguments."""
         return self._request_hash()
 
+    @property
+    def plain_rule(self) -> Mapping[str, Any]:
+        """The rule that decided as plain data, for what does not wait for the models."""
+        index = self._judgement.primary_rule
+        return {} if index is None else self._rules.plain[index]
+
+    @property
+    def matched_ids(self) -> list[str]:
+        """The ids of `matched_rules`."""
+        return [self._rules.plain[index]["id"] for index in self._judgement.matched_rules]
+
     @cached_property
     def primary_rule(self) -> PolicyRule | None:
         """The rule that decided; `None` for the default decision."""
         index = self._judgement.primary_rule
-        return None if index is None else self._rule_at(index)
+        return None if index is None else self._rules[index]
 
     @cached_property
     def matched_rules(self) -> list[PolicyRule]:
         """All rules whose conditions held, best priority first."""
-        return [self._rule_at(index) for index in self._judgement.matched_rules]
+        return [self._rules[index] for index in self._judgement.matched_rules]
 
     @cached_property
     def findings(self) -> list[AnalyzerFinding]:
@@ -149,8 +168,7 @@ class EvaluationResult:
         return [finding_of(found) for found in self._judgement.findings]
 
     def __repr__(self) -> str:
-        rule = self.primary_rule
         return (
             f"EvaluationResult(decision={self.decision}, risk_score={self.risk_score}, "
-            f"primary_rule={rule.id if rule else None!r})"
+            f"primary_rule={self.rule_id or None!r})"
         )

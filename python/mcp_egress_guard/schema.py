@@ -1,72 +1,86 @@
-"""JSON Schemas of gateway.yaml, packs and detector files, for editors; made from the records."""
+"""JSON Schemas of gateway.yaml, packs and detector files, for editors; made from the models."""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import enum
-import types
-import typing
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema
 
 from .config import GatewayConfig
 from .policy.models import PolicyPack
-from .shape import field, fields_of
+from .shape import Record
 
 __all__ = ["SCHEMAS", "schema", "schema_of"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SIMPLE: dict[Any, dict[str, Any]] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-    datetime.date: {"type": "string", "format": "date"},
-    Any: {},
-}
-KINDS = ("text", "command", "code", "sql", "destination", "path", "payload")
+Kind = Literal["text", "command", "code", "sql", "destination", "path", "payload"]
 
 
-@dataclass
-class Example:
+class Example(Record):
     """A test of a detector."""
 
-    text: str = field(doc="The argument.")
-    secret: str = field("", doc="The part that must be found.")
-    tool: str = field("", doc="The tool, where it matters.")
-    argument: str = field("", doc="The argument's name, where it matters.")
+    text: str = Field(description="The argument.")
+    secret: str = Field(default="", description="The part that must be found.")
+    tool: str = Field(default="", description="The tool, where it matters.")
+    argument: str = Field(default="", description="The argument's name, where it matters.")
 
 
-@dataclass
-class Detector:
+class Detector(Record):
     """What can be seen, how bad it is, and its own tests."""
 
-    id: str = field(low=1, doc="Unique: lower-case words with dots, such as text.acme.key.")
-    name: str = field(doc="A few words for lists.")
-    description: str = field(doc="What happens if it is let through.")
-    kind: str = field(choices=KINDS, doc="Which analyzer reads the entry.")
-    finding_type: str = field(doc="The public type; several detectors may share one.")
-    risk_score: float = field(low=0, high=1, doc="0 to 1.")
-    match: dict[str, Any] = field(doc="What the analyzer looks for; its form is the analyzer's.")
-    examples: list[str | Example] = field(doc="At least two texts that must be found.")
-    negative_examples: list[str | Example] = field(doc="At least two near misses.")
-    unless: dict[str, Any] = field(factory=dict, doc="Exceptions, in the form of `match`.")
-    remediation: str = field("", doc="What to do instead.")
-    references: list[str] = field(factory=list, doc="The provider's or standard's documents.")
-    tags: list[str] = field(factory=list, doc="deny and review have rules of their own.")
+    id: str = Field(
+        min_length=1, description="Unique: lower-case words with dots, such as text.acme.key."
+    )
+    name: str = Field(description="A few words for lists.")
+    description: str = Field(description="What happens if it is let through.")
+    kind: Kind = Field(description="Which analyzer reads the entry.")
+    finding_type: str = Field(description="The public type; several detectors may share one.")
+    risk_score: float = Field(ge=0, le=1, description="0 to 1.")
+    match: dict[str, Any] = Field(
+        description="What the analyzer looks for; its form is the analyzer's."
+    )
+    examples: list[str | Example] = Field(description="At least two texts that must be found.")
+    negative_examples: list[str | Example] = Field(description="At least two near misses.")
+    unless: dict[str, Any] = Field(
+        default_factory=dict, description="Exceptions, in the form of `match`."
+    )
+    remediation: str = Field(default="", description="What to do instead.")
+    references: list[str] = Field(
+        default_factory=list, description="The provider's or standard's documents."
+    )
+    tags: list[str] = Field(
+        default_factory=list, description="deny and review have rules of their own."
+    )
 
 
-@dataclass
-class DetectorFile:
+class DetectorFile(Record):
     """A file of detectors."""
 
-    NOUN: ClassVar = "key"
-
-    detectors: list[Detector] = field(doc="The detectors.")
+    detectors: list[Detector] = Field(description="The detectors.")
 
 
-SCHEMAS: dict[str, tuple[type, str]] = {
+class ForEditors(GenerateJsonSchema):
+    """Without the titles that only repeat names; that a key is not given is no value of it."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  (pydantic's)
+        """Never."""
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
+        """The schema of what is there if it is there."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
+        """Without defaults that say nothing."""
+        found = super().default_schema(schema)
+        if found.get("default") is None:
+            found.pop("default", None)
+        return found
+
+
+SCHEMAS: dict[str, tuple[type[BaseModel], str]] = {
     "gateway": (GatewayConfig, "The configuration of mcp-egress-guard"),
     "pack": (PolicyPack, "A policy pack of mcp-egress-guard"),
     "detectors": (DetectorFile, "Detectors of mcp-egress-guard"),
@@ -79,54 +93,9 @@ def schema(name: str) -> dict[str, Any]:
     return schema_of(cls, title)
 
 
-def schema_of(cls: type, title: str) -> dict[str, Any]:
-    """The schema of a record and of all records in it."""
-    definitions: dict[str, Any] = {}
-    root = _type(cls, definitions)
-    return {"$schema": DIALECT, "title": title} | root | {"$defs": definitions}
-
-
-def _type(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        options = [_type(option, definitions) for option in inner if option is not type(None)]
-        return options[0] if len(options) == 1 else {"anyOf": options}
-    if origin is list:
-        return {"type": "array", "items": _type(inner[0], definitions)}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _type(inner[1], definitions)}
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return {"enum": [member.value for member in kind]}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if kind.__name__ not in definitions:
-            definitions[kind.__name__] = {}  # a record may hold itself
-            definitions[kind.__name__] = _record(kind, definitions)
-        return {"$ref": f"#/$defs/{kind.__name__}"}
-    return dict(SIMPLE[kind])
-
-
-def _record(cls: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    for key, (spec, kind) in fields_of(cls).items():
-        properties[key] = _property(spec, _type(kind, definitions))
-        if spec.default is spec.default_factory is dataclasses.MISSING:
-            required.append(key)
-    found: dict[str, Any] = {"type": "object", "description": cls.__doc__}
-    found |= {"properties": properties, "additionalProperties": False}
-    return found | ({"required": required} if required else {})
-
-
-def _property(spec: dataclasses.Field[Any], kind: dict[str, Any]) -> dict[str, Any]:
-    meta = spec.metadata
-    if meta["choices"]:
-        kind = kind | {"enum": list(meta["choices"])}
-    low, high = meta["low"], meta["high"]
-    if kind.get("type") == "string" and low is not None:
-        kind = kind | {"minLength": low}
-    elif kind.get("type") in ("integer", "number"):
-        kind = kind | {k: v for k, v in (("minimum", low), ("maximum", high)) if v is not None}
-    default = spec.default
-    if default is not dataclasses.MISSING and default is not None and not meta["secret"]:
-        kind = kind | {"default": default.value if isinstance(default, enum.Enum) else default}
-    return {"description": meta["doc"]} | kind
+def schema_of(cls: type[BaseModel], title: str) -> dict[str, Any]:
+    """The schema of a model and of all models in it."""
+    refs, found = models_json_schema([(cls, "validation")], schema_generator=ForEditors)
+    # Choices are written out where they stand.
+    records = {name: entry for name, entry in found["$defs"].items() if "properties" in entry}
+    return {"$schema": DIALECT, "title": title} | refs[cls, "validation"] | {"$defs": records}

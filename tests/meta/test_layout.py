@@ -89,7 +89,7 @@ def test_the_version_is_one(root: Path, guard: str) -> None:
 
 
 def imported(command: list[str], cwd: Path) -> set[str]:
-    """The top-level packages that the command loads."""
+    """The modules that the command loads."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -99,12 +99,24 @@ def imported(command: list[str], cwd: Path) -> set[str]:
         text=True,
         check=True,
     )
-    names = re.findall(r"^import time:.*\|\s*([\w.]+)$", done.stderr, re.M)
-    return {name.split(".")[0] for name in names}
+    return set(re.findall(r"^import time:.*\|\s*([\w.]+)$", done.stderr, re.M))
 
 
 def test_help_loads_nothing_heavy(guard: str, tmp_path: Path) -> None:
     assert imported([guard, "--help"], tmp_path) & HEAVY == set()
+
+
+def test_a_plain_start_loads_no_more_than_the_engine(guard: str, tmp_path: Path) -> None:
+    assert imported([guard, "run", "--", "cat"], tmp_path) & (HEAVY - {"orjson"}) == set()
+
+
+def test_a_call_is_judged_without_the_models(guard: str, tmp_path: Path) -> None:
+    arguments = ["--tool", "shell_exec", "--args", '{"command": "rm -rf /srv"}']
+    for options in ([], ["--json"]):
+        loaded = imported([guard, "rules", "test", *arguments, *options], tmp_path)
+        # The library of the command line may load pydantic for itself.
+        unwanted = {f"{PACKAGE}.shape", f"{PACKAGE}.config", f"{PACKAGE}.policy.models"}
+        assert loaded & (unwanted | HEAVY - {"orjson", "pydantic"}) == set()
 
 
 def test_both_names_of_the_command_are_one(guard: str, tmp_path: Path) -> None:

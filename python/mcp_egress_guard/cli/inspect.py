@@ -49,15 +49,15 @@ def register(app: typer.Typer) -> None:
             return
         from mcp_egress_guard.cli.render import table
 
-        rule = result.primary_rule
+        rule = result.plain_rule
         rows = [
             ["Tool", call.tool_name],
             ["Decision", f"{result.decision}"],
             ["Reason", result.reason],
             ["Risk Score", f"{result.risk_score:.2f}"],
             ["Eval Time", f"{result.evaluation_ms:.2f}ms"],
-            ["Rule ID", rule.id if rule else "-"],
-            ["Rule Name", rule.name if rule else "-"],
+            ["Rule ID", result.rule_id or "-"],
+            ["Rule Name", rule.get("name") or "-"],
             ["Policy Code", result.policy_code or "-"],
             ["Findings", str(len(result.findings))],
         ]

@@ -130,14 +130,14 @@ def explain_rules(
 
 def show(result: EvaluationResult) -> None:
     """Prints a judgement for people."""
-    rule = result.primary_rule
+    rule = result.plain_rule
     lines = {
         "Decision": f"{result.decision}",
         "Enforced": f"{result.enforced}" if result.enforced != result.decision else "",
         "Reason": result.reason,
         "Risk Score": f"{result.risk_score:.2f}",
-        "Rule": f"{rule.id} ({rule.name})" if rule else "",
-        "Hint": rule.remediation_hint if rule else "",
+        "Rule": f"{rule['id']} ({rule.get('name', '')})" if rule else "",
+        "Hint": str(rule.get("remediation_hint", "")),
     }
     for name, text in lines.items():
         if text:
@@ -196,15 +196,14 @@ def evaluate(
 
 def as_data(result: EvaluationResult) -> dict[str, Any]:
     """A judgement for scripts."""
-    rule = result.primary_rule
     return {
         "decision": f"{result.decision}",
         "enforced": f"{result.enforced}",
         "policy_code": result.policy_code,
         "reason": result.reason,
         "risk_score": result.risk_score,
-        "rule_id": rule.id if rule else None,
-        "matched_rules": [matched.id for matched in result.matched_rules],
+        "rule_id": result.rule_id or None,
+        "matched_rules": result.matched_ids,
         "evaluation_ms": result.evaluation_ms,
         "findings": [
             {

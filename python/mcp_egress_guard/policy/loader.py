@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_egress_guard import core
 from mcp_egress_guard.errors import PolicyError, Problem
-from mcp_egress_guard.shape import Path_, YamlFile, closest, plain
+from mcp_egress_guard.shape import Path_, YamlFile, closest
 
 from .builtins import load_builtin_rules
 from .models import PolicyPack, PolicyRule
@@ -173,8 +173,8 @@ def read_file(path: Path, name: str = "") -> PackFile:
     """Reads one file; what is wrong is in its `problems`."""
     source = YamlFile.read(path, name)
     file = PackFile(path, source.file, source)
-    keys = _top_keys(source)
-    if "detectors" in keys and "rules" not in keys:
+    data = source.data
+    if isinstance(data, dict) and "detectors" in data and "rules" not in data:
         _read_detectors(file)
     else:
         file.pack = source.record(PolicyPack)
@@ -186,15 +186,9 @@ def read_file(path: Path, name: str = "") -> PackFile:
     return file
 
 
-def _top_keys(source: YamlFile) -> set[str]:
-    if source.root is None or source.root.id != "mapping":
-        return set()
-    return {key.value for key, _ in source.root.value if key.id == "scalar"}
-
-
 def _read_detectors(file: PackFile) -> None:
     source = file.source
-    data = source.bind(source.root, dict[str, Any], ())
+    data = source.data
     for key in data:
         if key not in DETECTOR_KEYS:
             source.add((key,), f'unknown key "{key}"', closest(key, DETECTOR_KEYS))
@@ -202,7 +196,10 @@ def _read_detectors(file: PackFile) -> None:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         source.add(("detectors",), "must be a list of detectors")
         return
-    file.detectors = plain(entries)
+    if file.errors:
+        return
+    # Dates are text in JSON.
+    file.detectors = json.loads(json.dumps(entries, default=str))
     for message in core.check_rules([], {"detectors": [_detector_file(file)]}):
         path = _detector_path(file.detectors, message)
         source.add(path, message.removeprefix(f"{file.name}: "))
@@ -250,7 +247,7 @@ def _check_together(policies: PolicySet) -> None:
         for index, rule in enumerate(file.rules):
             if rule.id in first:
                 other, at = first[rule.id]
-                line = other.source.marks.get(other.at(at), (0, 0))[0]
+                line = other.source.place(other.at(at))[0]
                 where = f"line {line}" if other is file else f"{other.name}:{line}"
                 file.source.add(
                     file.at(index, "id"), f'rule "{rule.id}" is already defined in {where}'
