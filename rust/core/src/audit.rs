@@ -640,7 +640,9 @@ fn rfc3339(nanoseconds: u64, out: &mut String) {
     let milliseconds = nanoseconds / 1_000_000;
     let seconds = milliseconds / 1_000;
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-    let leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = |year: u64| {
+        (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
+    };
     // 64 bits of nanoseconds end in 2554: the loop is short.
     let mut year = 1970_u64;
     loop {

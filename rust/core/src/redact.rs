@@ -246,7 +246,7 @@ mod tests {
     fn redaction(frame: &str, secret: &str, strategy: Strategy) -> Redaction {
         let start = frame.find(secret).unwrap();
         Redaction {
-            span: Span::new(start, start + secret.len()),
+            span: Span::new(start, start.saturating_add(secret.len())),
             secret: secret.into(),
             finding_type: "t".into(),
             strategy,

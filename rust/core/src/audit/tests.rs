@@ -31,7 +31,7 @@ fn secrets(document: &Document<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, leaf) in document.leaves.iter().enumerate() {
         for (start, _) in leaf.text.match_indices(SECRET) {
-            let text_span = Span::new(start, start + SECRET.len());
+            let text_span = Span::new(start, start.saturating_add(SECRET.len()));
             findings.push(Finding {
                 detector: 0,
                 leaf: u32::try_from(index).unwrap(),

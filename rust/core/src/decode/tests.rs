@@ -17,7 +17,7 @@ fn seen(text: &str) -> Vec<String> {
         .iter()
         .filter_map(|v| {
             let at = v.text.find(KEY)?;
-            let inner = Span::new(at, at + KEY.len());
+            let inner = Span::new(at, at.saturating_add(KEY.len()));
             Some(v.map.to_leaf(inner, text.len()).of_str(text).to_owned())
         })
         .collect()
