@@ -62,7 +62,9 @@ def test_the_core_reads_no_file_and_no_clock(root: Path) -> None:
     for path in (root / "rust/core/src").rglob("*.rs"):
         if path.name == "tests.rs":
             continue
-        code = re.sub(r"//.*", "", path.read_text()).split("#[cfg(test)]")[0]
+        # Words inside a string literal name what is looked for in others' code.
+        plain = re.sub(r'b?"(?:[^"\\\n]|\\.)*"|//.*', "", path.read_text())
+        code = plain.split("#[cfg(test)]")[0]
         assert not forbidden.search(code), path
 
 
