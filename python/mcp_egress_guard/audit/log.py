@@ -31,6 +31,7 @@ __all__ = [
     "Event",
     "Filter",
     "Verdict",
+    "default_log",
     "follow",
     "last_events",
     "log_parts",
@@ -63,6 +64,17 @@ class Appender(Protocol):
         """
 
 
+def default_log() -> Path:
+    """Where decisions go without a configuration: this folder, or the user's state folder.
+
+    The second is for clients that start their servers in a folder that nobody may write.
+    """
+    if DEFAULT_LOG.exists() or os.access(Path(), os.W_OK):
+        return DEFAULT_LOG
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "mcp-egress-guard" / DEFAULT_LOG
+
+
 def open_log(config: GatewayConfig | None) -> AuditLog | Tee:
     """The audit log of a configuration, open for appending; the default one without.
 
@@ -71,7 +83,10 @@ def open_log(config: GatewayConfig | None) -> AuditLog | Tee:
             or OpenTelemetry is on and cannot be.
     """
     if config is None:
-        return open_file(DEFAULT_LOG)
+        path = default_log()
+        if path.parent != DEFAULT_LOG.parent:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return open_file(path)
     audit = config.audit
     key = config.hmac_key() if audit.signed_bundles else b""
     if audit.signed_bundles and not key:

@@ -274,12 +274,12 @@ def _config(file: Path | None) -> GatewayConfig | None:
 
 
 def _log_path(log_file: Path | None, config_file: Path | None) -> Path:
-    from mcp_egress_guard.audit.log import DEFAULT_LOG
+    from mcp_egress_guard.audit.log import default_log
 
     if log_file is not None:
         return log_file
     config = _config(config_file)
-    return config.audit_file if config else DEFAULT_LOG
+    return config.audit_file if config else default_log()
 
 
 def _key(config_file: Path | None) -> bytes:
