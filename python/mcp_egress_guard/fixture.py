@@ -49,15 +49,28 @@ def read_fixture(path: Path) -> Fixture:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8") from None
     try:
-        data = json.loads(text)
+        data = strict_json(text)
     except ValueError:
         try:
-            data = json.loads(COMMENT.sub("", text))
+            data = strict_json(COMMENT.sub("", text))
         except ValueError as error:
             raise InputError(f"{path}: not JSON: {error}") from None
     except RecursionError:
         raise InputError(f"{path}: nested too deeply") from None
     return fixture_of(data, path)
+
+
+def strict_json(text: str) -> Any:
+    """A JSON value; NaN and infinities are none.
+
+    Raises:
+        ValueError, RecursionError: no JSON, or nested too deeply.
+    """
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def fixture_of(data: Any, path: Path) -> Fixture:

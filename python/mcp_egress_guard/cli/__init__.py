@@ -86,7 +86,8 @@ def _exit_code() -> int:
 
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed from the start
+            sys.stdout.flush()
     except USAGE_ERROR as error:
         return _usage(error)
     except typer.Abort:
@@ -98,6 +99,8 @@ def _exit_code() -> int:
         # The reader left, as `head` does: nothing more to say, and nothing to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except UnicodeEncodeError:
+        return _fail("an option or argument is not UTF-8")
     except OSError as error:
         # Such as a full disk, or a folder that is read-only.
         return _fail(f"{error.filename or 'stdout'}: {error.strerror or error}")

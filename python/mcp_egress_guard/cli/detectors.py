@@ -30,8 +30,14 @@ def list_detectors(
 ) -> None:
     """List the built-in detectors."""
     from mcp_egress_guard.core import detectors
+    from mcp_egress_guard.errors import InputError
 
-    rows = [row for row in detectors() if not kind or row[1] == kind]
+    rows = detectors()
+    if kind:
+        analyzers = sorted({row[1] for row in rows})
+        if kind not in analyzers:
+            raise InputError(f"--kind: no analyzer {kind!r}", hint=f"one of {', '.join(analyzers)}")
+        rows = [row for row in rows if row[1] == kind]
     if as_json:
         keys = ("id", "analyzer", "finding_type", "risk_score", "name", "description", "tags")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])

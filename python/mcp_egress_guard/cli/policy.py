@@ -41,6 +41,8 @@ def validate(
     if form not in FORMATS:
         raise InputError(f"--format: unknown format {form!r}", hint=f"one of {', '.join(FORMATS)}")
     checked = check(paths)
+    if not checked.files and not checked.problems:
+        raise InputError("no YAML file in it", file=paths[0])
     if form == "github":
         typer.echo(report.github(checked.all_problems), nl=False)
     elif form == "sarif":

@@ -69,11 +69,14 @@ def read_object(text: str, what: str) -> dict[str, Any]:
         InputError: not one; the message says where reading stopped.
     """
     from mcp_egress_guard.errors import InputError
+    from mcp_egress_guard.fixture import strict_json
 
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = strict_json(text)
+    except ValueError as error:
         raise InputError(f"{what} is not JSON: {error}") from None
+    except RecursionError:
+        raise InputError(f"{what} is nested too deeply") from None
     if not isinstance(value, dict):
         raise InputError(f"{what} is not a JSON object")
     return value
