@@ -144,6 +144,31 @@ impl<'e> Scope<'e> {
         }
     }
 
+    /// As [`Scope::report`], for what was certainly not reported before.
+    pub(crate) fn report_distinct(
+        &mut self,
+        detector: DetectorId,
+        span: Span,
+        detail: Option<&str>,
+    ) {
+        // Nested findings share the place of what they are nested in.
+        if self.anchor.is_some() {
+            return self.report(detector, span, detail);
+        }
+        if self.findings.len() < self.limits.findings {
+            self.findings.push(RawFinding {
+                detector,
+                span,
+                risk: self
+                    .analyzers
+                    .catalog
+                    .get(detector)
+                    .map_or(0.0, |d| d.risk_score),
+                detail: detail.map(Into::into),
+            });
+        }
+    }
+
     /// Reports a detector by its stable id; an unknown id is an `engine.unknown-detector`.
     pub fn report_id(&mut self, id: &str, span: Span, detail: Option<&str>) {
         let catalog = &self.analyzers.catalog;

@@ -163,6 +163,7 @@ impl PayloadAnalyzer {
     /// Reports a value whose member is named as a credential is.
     pub fn member(&self, name: &str, text: &str, scope: &mut Scope<'_>) {
         if let Some(detector) = self.credential
+            && (SHORTEST..=512).contains(&text.len())
             && names_credential(name)
             && is_credential(text)
         {
@@ -204,6 +205,9 @@ fn names_credential(name: &str) -> bool {
 
 /// Whether a value can be a credential: not a placeholder, a reference or a sentence.
 fn is_credential(text: &str) -> bool {
+    if text.len() < SHORTEST || text.len() > 512 {
+        return false;
+    }
     let lower = text.to_ascii_lowercase();
     let reference = text.starts_with(['$', '%', '<', '{', '*', '/', '~', '.'])
         || [
@@ -231,9 +235,7 @@ fn is_credential(text: &str) -> bool {
         .iter()
         .any(|start| lower.starts_with(start));
     let bytes = text.as_bytes();
-    text.len() >= SHORTEST
-        && text.len() <= 512
-        && !reference
+    !reference
         && !bytes.iter().any(u8::is_ascii_whitespace)
         && bytes.iter().any(|b| Some(b) != bytes.first())
 }

@@ -286,13 +286,78 @@ pub fn views<'d>(
 /// Everything that one more decoding gives.
 fn step(text: &str, budget: &mut Budget<'_>) -> Vec<Decoded> {
     let mut found = Vec::new();
-    found.extend(escape::escapes(text, budget));
-    found.extend(escape::percent(text, budget));
-    found.extend(escape::entities(text, budget));
-    found.extend(escape::quoted_printable(text, budget));
-    found.extend(escape::fold(text, budget));
-    found.extend(join::literals(text, budget));
-    found.extend(join::reversed(text, budget));
+    let signs = Signs::of(text.as_bytes());
+    if signs.has(Signs::BACKSLASH) {
+        found.extend(escape::escapes(text, budget));
+    }
+    if signs.has(Signs::PERCENT) {
+        found.extend(escape::percent(text, budget));
+    }
+    if signs.has(Signs::AMPERSAND) {
+        found.extend(escape::entities(text, budget));
+    }
+    if signs.has(Signs::EQUALS) {
+        found.extend(escape::quoted_printable(text, budget));
+    }
+    if signs.has(Signs::HIGH) {
+        found.extend(escape::fold(text, budget));
+    }
+    if signs.has(Signs::QUOTE | Signs::BACKSLASH) {
+        found.extend(join::literals(text, budget));
+    }
+    if signs.has(Signs::REVERSAL) {
+        found.extend(join::reversed(text, budget));
+    }
     blob::blobs(text, budget, &mut found);
     found
+}
+
+/// Which bytes a text has that some encoding needs: most texts are short and have none.
+struct Signs(u8);
+
+impl Signs {
+    const BACKSLASH: u8 = 1;
+    const PERCENT: u8 = 1 << 1;
+    const AMPERSAND: u8 = 1 << 2;
+    const EQUALS: u8 = 1 << 3;
+    const HIGH: u8 = 1 << 4;
+    const QUOTE: u8 = 1 << 5;
+    /// Every word that tells of a reversal has one of these.
+    const REVERSAL: u8 = 1 << 6;
+    /// In a longer text a search for each sign is faster than a look at each byte.
+    const SHORT: usize = 512;
+
+    const fn sign(b: u8) -> u8 {
+        match b {
+            b'\\' => Self::BACKSLASH,
+            b'%' => Self::PERCENT,
+            b'&' => Self::AMPERSAND,
+            b'=' => Self::EQUALS,
+            b'"' | b'\'' | b'`' => Self::QUOTE,
+            b'v' | b'V' | b':' => Self::REVERSAL,
+            0x80.. => Self::HIGH,
+            _ => 0,
+        }
+    }
+
+    fn of(text: &[u8]) -> Self {
+        if text.len() > Self::SHORT {
+            let mut signs = u8::MAX;
+            if memchr::memchr(b'\\', text).is_none() {
+                signs &= !Self::BACKSLASH;
+            }
+            if memchr::memchr(b'=', text).is_none() {
+                signs &= !Self::EQUALS;
+            }
+            if memchr::memchr3(b'"', b'\'', b'`', text).is_none() {
+                signs &= !Self::QUOTE;
+            }
+            return Self(signs);
+        }
+        Self(text.iter().fold(0, |signs, &b| signs | Self::sign(b)))
+    }
+
+    const fn has(&self, signs: u8) -> bool {
+        self.0 & signs != 0
+    }
 }

@@ -74,43 +74,49 @@ impl Hint {
     }
 }
 
+// Over bytes, since the compiler makes a tree of that and a list of comparisons of strings.
 fn of_word(word: &str) -> Role {
-    match word {
-        "command" | "commands" | "cmd" | "cmds" | "commandline" | "cmdline" | "shell" | "bash"
-        | "exec" | "execute" | "cli" | "terminal" | "powershell" | "zsh" | "sh" => Role::Command,
-        "run" | "script" | "scripts" => Role::Run,
-        "args" | "argv" | "arguments" | "arg" | "options" | "flags" => Role::Argv,
-        "input" | "stdin" | "keys" | "keystrokes" | "line" | "lines" | "heredoc" | "inputs" => {
-            Role::Input
+    match word.as_bytes() {
+        b"command" | b"commands" | b"cmd" | b"cmds" | b"commandline" | b"cmdline" | b"shell"
+        | b"bash" | b"exec" | b"execute" | b"cli" | b"terminal" | b"powershell" | b"zsh"
+        | b"sh" => Role::Command,
+        b"run" | b"script" | b"scripts" => Role::Run,
+        b"args" | b"argv" | b"arguments" | b"arg" | b"options" | b"flags" => Role::Argv,
+        b"input" | b"stdin" | b"keys" | b"keystrokes" | b"line" | b"lines" | b"heredoc"
+        | b"inputs" => Role::Input,
+        b"code" | b"source_code" | b"cell" | b"cells" | b"notebook" | b"snippet" | b"python"
+        | b"py" | b"javascript" | b"js" | b"program" | b"expression" | b"function" | b"codes" => {
+            Role::Code
         }
-        "code" | "source_code" | "cell" | "cells" | "notebook" | "snippet" | "python" | "py"
-        | "javascript" | "js" | "program" | "expression" | "function" | "codes" => Role::Code,
-        "sql" | "query" | "queries" | "statement" | "statements" => Role::Sql,
-        "path" | "paths" | "file" | "files" | "filename" | "filenames" | "filepath" | "dir"
-        | "directory" | "folder" | "pathname" | "root" | "cwd" | "workdir" | "attachment"
-        | "attachments" | "directories" | "folders" => Role::Path,
-        "source" | "src" | "dest" | "destination" | "target" | "location" | "output" | "from"
-        | "dst" | "uri" | "resource" => Role::Place,
-        "url" | "urls" | "endpoint" | "host" | "hostname" | "server" | "address" | "domain"
-        | "remote" | "origin" | "hosts" | "site" | "website" | "repository" | "upstream"
-        | "proxy" => Role::Url,
-        "webhook" | "callback" | "hook" => Role::Webhook,
-        "to" | "cc" | "bcc" | "recipient" | "recipients" | "channel" => Role::Recipient,
-        "text" | "content" | "contents" | "value" | "string" | "str" | "prompt" | "raw"
-        | "instruction" | "instructions" | "task" => Role::Weak,
-        "body" | "data" | "payload" | "json" | "form" | "fields" | "blob" | "bytes" => Role::Body,
-        "message" | "messages" | "msg" | "description" | "desc" | "note" | "notes" | "title"
-        | "comment" | "comments" | "reason" | "explanation" | "summary" | "subject"
-        | "question" | "answer" | "caption" | "label" | "labels" | "tag" | "tags" | "name"
-        | "names" | "id" | "ids" | "type" | "kind" | "status" | "link" | "links" | "href"
-        | "help" | "example" | "examples" | "documentation" | "doc" | "docs" | "readme"
-        | "changelog" | "review" | "timeout" | "user" | "username" | "image" | "version"
-        | "format" | "pattern" | "keyword" | "keywords" | "search" | "term" | "topic"
-        | "explain" | "justification" | "thought" | "thoughts" | "rationale" | "purpose"
-        | "goal" | "story" | "abstract" | "history" | "context" | "old" | "new" | "encoding"
-        | "mode" | "markdown" | "html" => Role::Text,
-        "language" | "lang" | "runtime" | "kernel" | "interpreter" => Role::Language,
-        "method" | "verb" => Role::Method,
+        b"sql" | b"query" | b"queries" | b"statement" | b"statements" => Role::Sql,
+        b"path" | b"paths" | b"file" | b"files" | b"filename" | b"filenames" | b"filepath"
+        | b"dir" | b"directory" | b"folder" | b"pathname" | b"root" | b"cwd" | b"workdir"
+        | b"attachment" | b"attachments" | b"directories" | b"folders" => Role::Path,
+        b"source" | b"src" | b"dest" | b"destination" | b"target" | b"location" | b"output"
+        | b"from" | b"dst" | b"uri" | b"resource" => Role::Place,
+        b"url" | b"urls" | b"endpoint" | b"host" | b"hostname" | b"server" | b"address"
+        | b"domain" | b"remote" | b"origin" | b"hosts" | b"site" | b"website" | b"repository"
+        | b"upstream" | b"proxy" => Role::Url,
+        b"webhook" | b"callback" | b"hook" => Role::Webhook,
+        b"to" | b"cc" | b"bcc" | b"recipient" | b"recipients" | b"channel" => Role::Recipient,
+        b"text" | b"content" | b"contents" | b"value" | b"string" | b"str" | b"prompt" | b"raw"
+        | b"instruction" | b"instructions" | b"task" => Role::Weak,
+        b"body" | b"data" | b"payload" | b"json" | b"form" | b"fields" | b"blob" | b"bytes" => {
+            Role::Body
+        }
+        b"message" | b"messages" | b"msg" | b"description" | b"desc" | b"note" | b"notes"
+        | b"title" | b"comment" | b"comments" | b"reason" | b"explanation" | b"summary"
+        | b"subject" | b"question" | b"answer" | b"caption" | b"label" | b"labels" | b"tag"
+        | b"tags" | b"name" | b"names" | b"id" | b"ids" | b"type" | b"kind" | b"status"
+        | b"link" | b"links" | b"href" | b"help" | b"example" | b"examples" | b"documentation"
+        | b"doc" | b"docs" | b"readme" | b"changelog" | b"review" | b"timeout" | b"user"
+        | b"username" | b"image" | b"version" | b"format" | b"pattern" | b"keyword"
+        | b"keywords" | b"search" | b"term" | b"topic" | b"explain" | b"justification"
+        | b"thought" | b"thoughts" | b"rationale" | b"purpose" | b"goal" | b"story"
+        | b"abstract" | b"history" | b"context" | b"old" | b"new" | b"encoding" | b"mode"
+        | b"markdown" | b"html" => Role::Text,
+        b"language" | b"lang" | b"runtime" | b"kernel" | b"interpreter" => Role::Language,
+        b"method" | b"verb" => Role::Method,
         _ => Role::None,
     }
 }
@@ -165,6 +171,12 @@ pub(super) fn of(name: &str) -> Role {
     weak
 }
 
+fn is_one_of(name: &str, list: &[&str]) -> bool {
+    let first = name.bytes().next().map(|b| b.to_ascii_lowercase());
+    list.iter()
+        .any(|n| n.bytes().next() == first && n.eq_ignore_ascii_case(name))
+}
+
 /// Whether the name is that of a program that stands beside its arguments.
 pub(super) fn names_program(name: &str) -> bool {
     const NAMES: [&str; 17] = [
@@ -186,7 +198,7 @@ pub(super) fn names_program(name: &str) -> bool {
         "shell",
         "application",
     ];
-    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name))
+    is_one_of(name, &NAMES)
 }
 
 /// Whether what stands below this name only describes the call.
@@ -209,7 +221,7 @@ pub(super) fn only_describes(name: &str) -> bool {
         "comments",
         "examples",
     ];
-    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name))
+    is_one_of(name, &NAMES)
 }
 
 /// Whether the name speaks of several.

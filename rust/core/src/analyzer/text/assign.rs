@@ -357,15 +357,25 @@ fn unquoted(text: &[u8], start: usize, style: Style) -> Value {
     if at(text, start) == b'<' {
         end = run_end(text, start, 64, |b| !matches!(b, b'>' | b'\n')).saturating_add(1);
     }
+    // Where the first opening bracket of each kind stands: looked up once, however many close.
+    let mut first = [None; 4];
+    let whole = end;
+    let mut unbalanced = |kind: usize, open: u8, end: usize| {
+        let slot = first.get_mut(kind)?;
+        let found = *slot.get_or_insert_with(|| {
+            memchr::memchr(open, slice(text, start, whole))
+                .map_or(usize::MAX, |i| start.saturating_add(i))
+        });
+        Some(found >= end.saturating_sub(1))
+    };
     while end > start {
-        let unbalanced = |open: u8| !slice(text, start, end.saturating_sub(1)).contains(&open);
         let trim = match before(text, end) {
             b'.' | b':' | b'?' => true,
             b'!' => style == Style::Prose,
-            b')' => unbalanced(b'('),
-            b']' => unbalanced(b'['),
-            b'}' => unbalanced(b'{'),
-            b'>' => unbalanced(b'<'),
+            b')' => unbalanced(0, b'(', end).unwrap_or(false),
+            b']' => unbalanced(1, b'[', end).unwrap_or(false),
+            b'}' => unbalanced(2, b'{', end).unwrap_or(false),
+            b'>' => unbalanced(3, b'<', end).unwrap_or(false),
             _ => false,
         };
         if !trim {

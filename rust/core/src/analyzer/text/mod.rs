@@ -55,6 +55,9 @@ enum Action {
     Term { len: usize },
 }
 
+/// No format that code recognises, such as a token or a hash, is shorter.
+const SHORTEST: usize = 12;
+
 /// The compiled text detectors.
 #[derive(Debug)]
 pub struct TextAnalyzer {
@@ -62,6 +65,8 @@ pub struct TextAnalyzer {
     /// By literal.
     actions: Vec<Vec<Action>>,
     rules: Vec<Rule>,
+    /// Fewest bytes of a text that is as a whole one secret of a known format.
+    shortest: usize,
     builtins: HashMap<Builtin, DetectorId>,
     organisation: Organisation,
     numbers: bool,
@@ -155,6 +160,10 @@ impl TextAnalyzer {
         Ok(Self {
             prefilter: Prefilter::new(&literals.sources),
             actions: literals.actions,
+            shortest: rules
+                .iter()
+                .filter_map(Rule::shortest)
+                .fold(SHORTEST, usize::min),
             rules,
             numbers: builtins.contains_key(&Builtin::PaymentCard)
                 || builtins.contains_key(&Builtin::Iban),
@@ -178,8 +187,14 @@ impl TextAnalyzer {
 
     /// Reports every secret in `text`; spans cover the secret alone.
     pub fn scan(&self, text: &str, context: TextContext<'_>, scope: &mut Scope<'_>) {
+        let first = scope.findings.is_empty();
         for hit in self.find(text, context, scope.limits.findings) {
-            scope.report(hit.detector, hit.span, hit.note);
+            if first {
+                // The hits of one text do not overlap.
+                scope.report_distinct(hit.detector, hit.span, hit.note);
+            } else {
+                scope.report(hit.detector, hit.span, hit.note);
+            }
         }
     }
 

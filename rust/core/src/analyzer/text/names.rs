@@ -326,9 +326,38 @@ fn glued(word: &str) -> Option<NameClass> {
     }
 }
 
+/// Whether a name has a part of any word that [`classify`] knows: a cheap "no" for most names.
+fn may_tell(name: &[u8]) -> bool {
+    let at = |i: usize| name.get(i).map_or(0, u8::to_ascii_lowercase);
+    (0..name.len()).any(|i| {
+        let next = i.saturating_add(1);
+        let third = at(i.saturating_add(2));
+        match (at(i), at(next)) {
+            (b'p', b'a') => {
+                // Not in `path`, where no word ends after `pat`.
+                third == b's' || third == b't' && name.get(i.saturating_add(3)) != Some(&b'h')
+            }
+            (b'p', b'w') => true,
+            (b'p', b's') => third == b'w',
+            (b'p', b'h') => third == b'r',
+            (b'p', b'e') => third == b'p',
+            (b's', b'e') => matches!(third, b'c' | b'n'),
+            (b's', b'a') => third == b'l',
+            (b'c', b'o') => third == b'n',
+            (b'c', b'r') => third == b'e',
+            (b'm', b'n') => third == b'e',
+            (b'k', b'e') => third == b'y',
+            (b't', b'o') => third == b'k',
+            (b'b', b'e') => third == b'a',
+            (b'j', b'w') => third == b't',
+            _ => false,
+        }
+    })
+}
+
 /// What the name announces, if it is a secret.
 pub(crate) fn classify(name: &str) -> Option<NameClass> {
-    if name.len() > 96 {
+    if name.len() > 96 || !may_tell(name.as_bytes()) {
         return None;
     }
     let mut words = words(name);

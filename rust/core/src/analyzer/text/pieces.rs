@@ -67,6 +67,10 @@ impl TextAnalyzer {
 
     /// A format that all parts together are, and no part is.
     fn whole(&self, parts: &[(LeafId, &str)]) -> Option<Hit> {
+        let length: usize = parts.iter().map(|(_, text)| text.len()).sum();
+        if length < self.shortest {
+            return None;
+        }
         let joined: String = parts.iter().map(|&(_, text)| text).collect();
         let is_format = |text: &str| {
             self.find(text, TextContext::default(), 16)

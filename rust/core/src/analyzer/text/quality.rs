@@ -73,154 +73,159 @@ impl Mix {
 }
 
 /// Words that make a value a stand-in wherever they are one of its words.
-const STAND_IN: &[&[u8]] = &[
-    b"your",
-    b"yours",
-    b"changeme",
-    b"changeit",
-    b"placeholder",
-    b"redacted",
-    b"replace",
-    b"replaceme",
-    b"insert",
-    b"dummy",
-    b"todo",
-    b"fixme",
-    b"tbd",
-    b"removed",
-    b"masked",
-    b"hidden",
-    b"fake",
-    b"example",
-    b"sample",
-    b"mock",
-    b"notreal",
-    b"invalid",
-    b"placeholders",
-    b"xxx",
-    b"censored",
-    b"omitted",
-    b"filtered",
-];
+fn is_stand_in_word(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"tbd"
+            | b"xxx"
+            | b"fake"
+            | b"mock"
+            | b"todo"
+            | b"your"
+            | b"dummy"
+            | b"fixme"
+            | b"yours"
+            | b"hidden"
+            | b"insert"
+            | b"masked"
+            | b"sample"
+            | b"example"
+            | b"invalid"
+            | b"notreal"
+            | b"omitted"
+            | b"removed"
+            | b"replace"
+            | b"censored"
+            | b"changeit"
+            | b"changeme"
+            | b"filtered"
+            | b"redacted"
+            | b"replaceme"
+            | b"placeholder"
+            | b"placeholders"
+    )
+}
 
 /// Words that a value may wholly consist of without being a secret.
-const PLAIN: &[&[u8]] = &[
-    b"test",
-    b"testing",
-    b"none",
-    b"null",
-    b"nil",
-    b"undefined",
-    b"true",
-    b"false",
-    b"yes",
-    b"no",
-    b"on",
-    b"off",
-    b"default",
-    b"empty",
-    b"secret",
-    b"token",
-    b"password",
-    b"passwd",
-    b"pass",
-    b"key",
-    b"api",
-    b"apikey",
-    b"my",
-    b"the",
-    b"a",
-    b"an",
-    b"value",
-    b"here",
-    b"string",
-    b"foo",
-    b"bar",
-    b"baz",
-    b"abc",
-    b"optional",
-    b"required",
-    b"unset",
-    b"enter",
-    b"set",
-    b"this",
-    b"me",
-    b"access",
-    b"auth",
-    b"client",
-    b"user",
-    b"username",
-    b"admin",
-    b"root",
-    b"some",
-    b"any",
-    b"new",
-    b"old",
-    b"for",
-    b"tests",
-    b"tokens",
-    b"secrets",
-    b"passwords",
-    b"keys",
-    b"id",
-    b"to",
-    b"change",
-    b"do",
-    b"not",
-    b"use",
-    b"goes",
-    b"in",
-    b"production",
-    b"only",
-    b"demo",
-    b"hello",
-    b"world",
-    b"random",
-    b"long",
-    b"super",
-    b"private",
-    b"public",
-    b"bearer",
-    b"basic",
-    b"sk",
-    b"pk",
-    b"live",
-    b"prod",
-    b"dev",
-    b"local",
-    b"localhost",
-    b"with",
-    b"from",
-    b"env",
-    b"github",
-    b"stripe",
-    b"slack",
-    b"openai",
-    b"aws",
-    b"google",
-    b"azure",
-    b"jwt",
-    b"db",
-    b"database",
-    b"pat",
-    b"ghp",
-    b"xoxb",
-    b"xoxp",
-    b"postgres",
-    b"mysql",
-    b"redis",
-    b"guest",
-    b"anonymous",
-    b"generated",
-    b"provided",
-    b"by",
-    b"of",
-    b"is",
-    b"your",
-    b"type",
-    b"text",
-    b"number",
-];
+fn is_plain_word(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"a" | b"an"
+            | b"by"
+            | b"db"
+            | b"do"
+            | b"id"
+            | b"in"
+            | b"is"
+            | b"me"
+            | b"my"
+            | b"no"
+            | b"of"
+            | b"on"
+            | b"pk"
+            | b"sk"
+            | b"to"
+            | b"abc"
+            | b"any"
+            | b"api"
+            | b"aws"
+            | b"bar"
+            | b"baz"
+            | b"dev"
+            | b"env"
+            | b"foo"
+            | b"for"
+            | b"ghp"
+            | b"jwt"
+            | b"key"
+            | b"new"
+            | b"nil"
+            | b"not"
+            | b"off"
+            | b"old"
+            | b"pat"
+            | b"set"
+            | b"the"
+            | b"use"
+            | b"yes"
+            | b"auth"
+            | b"demo"
+            | b"from"
+            | b"goes"
+            | b"here"
+            | b"keys"
+            | b"live"
+            | b"long"
+            | b"none"
+            | b"null"
+            | b"only"
+            | b"pass"
+            | b"prod"
+            | b"root"
+            | b"some"
+            | b"test"
+            | b"text"
+            | b"this"
+            | b"true"
+            | b"type"
+            | b"user"
+            | b"with"
+            | b"xoxb"
+            | b"xoxp"
+            | b"your"
+            | b"admin"
+            | b"azure"
+            | b"basic"
+            | b"empty"
+            | b"enter"
+            | b"false"
+            | b"guest"
+            | b"hello"
+            | b"local"
+            | b"mysql"
+            | b"redis"
+            | b"slack"
+            | b"super"
+            | b"tests"
+            | b"token"
+            | b"unset"
+            | b"value"
+            | b"world"
+            | b"access"
+            | b"apikey"
+            | b"bearer"
+            | b"change"
+            | b"client"
+            | b"github"
+            | b"google"
+            | b"number"
+            | b"openai"
+            | b"passwd"
+            | b"public"
+            | b"random"
+            | b"secret"
+            | b"string"
+            | b"stripe"
+            | b"tokens"
+            | b"default"
+            | b"private"
+            | b"secrets"
+            | b"testing"
+            | b"database"
+            | b"optional"
+            | b"password"
+            | b"postgres"
+            | b"provided"
+            | b"required"
+            | b"username"
+            | b"anonymous"
+            | b"generated"
+            | b"localhost"
+            | b"passwords"
+            | b"undefined"
+            | b"production"
+    )
+}
 
 fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
@@ -228,8 +233,17 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-fn is_one_of(word: &[u8], list: &[&[u8]]) -> bool {
-    list.iter().any(|w| w.eq_ignore_ascii_case(word))
+/// Longest word of the two lists.
+const LONGEST_WORD: usize = 16;
+
+/// The word in lower case, if it is short enough to be in one of the lists.
+fn lowered<'b>(word: &[u8], buffer: &'b mut [u8; LONGEST_WORD]) -> &'b [u8] {
+    let Some(part) = buffer.get_mut(..word.len()) else {
+        return &[];
+    };
+    part.copy_from_slice(word);
+    part.make_ascii_lowercase();
+    part
 }
 
 /// Whether the value stands for another: `xxxx`, `YOUR_KEY`, `<token>`, `${VAR}`, `changeme`.
@@ -246,13 +260,15 @@ pub(crate) fn is_stand_in(value: &[u8]) -> bool {
         return true;
     }
     let mut all_plain = true;
+    let mut buffer = [0_u8; LONGEST_WORD];
     for word in words(value) {
         let xs = word.len() >= 3 && word.iter().all(|b| matches!(b, b'x' | b'X'));
-        if xs || is_one_of(word, STAND_IN) {
+        let lower = lowered(word, &mut buffer);
+        if xs || is_stand_in_word(lower) {
             return true;
         }
-        all_plain &=
-            is_one_of(word, PLAIN) || word.iter().all(u8::is_ascii_digit) && word.len() < 4;
+        all_plain = all_plain
+            && (is_plain_word(lower) || word.len() < 4 && word.iter().all(u8::is_ascii_digit));
     }
     all_plain
 }
@@ -401,16 +417,21 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
     if matches!(at(value, 0), b'[' | b'{' | b'<') && value.len() >= 2 {
         return closed(b'[', b']') || closed(b'{', b'}') || closed(b'<', b'>');
     }
+    let first = at(value, 0).to_ascii_lowercase();
     REFERENCES.iter().any(|&r| {
-        r.len() > 1
+        at(r, 0).to_ascii_lowercase() == first
+            && r.len() > 1
             && !matches!(r, b"{{" | b"[[")
             && value.len() >= r.len()
             && value
                 .get(..r.len())
                 .is_some_and(|head| head.eq_ignore_ascii_case(r))
-    }) || value
-        .windows(2)
-        .any(|w| w == b"${" || w == b"$(" || w == b"{{" || w == b"<%")
+    }) || memchr::memchr3_iter(b'$', b'{', b'<', value).any(|i| {
+        matches!(
+            (at(value, i), at(value, i.saturating_add(1))),
+            (b'$', b'{' | b'(') | (b'{', b'{') | (b'<', b'%')
+        )
+    })
 }
 
 /// Whether an unquoted value is code: a call, an index, or names joined by dots.

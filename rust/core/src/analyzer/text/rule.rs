@@ -170,6 +170,11 @@ impl Rule {
         }
     }
 
+    /// Fewest bytes of a match, where the format alone tells what it is.
+    pub(crate) fn shortest(&self) -> Option<usize> {
+        (self.rank() >= 5).then_some(self.pattern.min)
+    }
+
     /// Tries a format whose literal stands at `hit`, `min..=max` bytes after the start.
     pub(crate) fn format(
         &self,
@@ -308,6 +313,17 @@ impl Rule {
         let text = scan.text;
         let mut i = begin;
         while i < end {
+            // No value fits before a blank or quote that is nearer than the shortest one.
+            let Some(window) = text.get(i..i.saturating_add(self.pattern.min)) else {
+                break;
+            };
+            if let Some(k) = window
+                .iter()
+                .rposition(|&b| b.is_ascii_whitespace() || is_quote(b))
+            {
+                i = i.saturating_add(k).saturating_add(1);
+                continue;
+            }
             let b = at(text, i);
             if b.is_ascii_whitespace() || is_quote(b) || b == b'\\' {
                 i = i.saturating_add(1);
