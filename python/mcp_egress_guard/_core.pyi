@@ -62,7 +62,8 @@ class Guard:
 
     `settings` is JSON: `rules`, `default_decision`, `shadow_mode`, `fail_closed_categories`,
     `environment`, `internal_domains`, `blocked_domains`, `org_fingerprints`,
-    `tool_categories` (globs of tool names, each with its list), `entropy`, `record_calls`,
+    `tool_categories` (globs of tool names, each with its list), `entropy`,
+    `scoped_deletes` (allow, escalate or deny), `record_calls`,
     `detectors` (`[{"file": …, "data": {"detectors": […]}}]`, added to the built-in ones) and
     `max_message_bytes`. Raises ValueError, one message a line.
     """

@@ -156,6 +156,11 @@ class EngineConfig(Section):
     entropy: bool = Field(
         default=False, description="true: random-looking strings are reported, at a low risk."
     )
+    scoped_deletes: Literal["allow", "escalate", "deny"] = Field(
+        default="deny",
+        description="For rm -rf of build output below the working directory: allow, escalate "
+        "or deny.",
+    )
     tool_categories: dict[str, list[Category]] = Field(
         default_factory=dict,
         description="Categories of tools by a glob over the name, where the name does not "
@@ -297,7 +302,9 @@ class GatewayConfig(Section):
 
     def engine_settings(self) -> dict[str, Any]:
         """What the engine is built with, without the rules."""
+        scoped = self.engine.scoped_deletes
         return {
+            **({} if scoped == "deny" else {"scoped_deletes": scoped}),
             "default_decision": str(self.engine.default_decision),
             "shadow_mode": self.engine.shadow_mode,
             "fail_closed_categories": [str(c) for c in self.engine.fail_closed_categories],

@@ -141,3 +141,11 @@ def test_the_profiles_are_read_and_differ() -> None:
     assert enterprise.audit.signed_bundles
     assert enterprise.audit.file_mode == "0600"
     assert set(profile("enterprise").packs) - set(profile("default").packs) == {"enterprise.yaml"}
+
+
+def test_what_becomes_of_build_output_is_handed_to_the_engine() -> None:
+    assert "scoped_deletes" not in parse_config("").engine_settings()
+    config = parse_config("engine: {scoped_deletes: allow}\n")
+    assert config.engine_settings()["scoped_deletes"] == "allow"
+    (problem,) = problems("engine: {scoped_deletes: maybe}\n")
+    assert problem.field == "engine.scoped_deletes"

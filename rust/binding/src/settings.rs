@@ -3,7 +3,7 @@
 use egress_guard_core::{
     decision::Decision,
     detector::Catalog,
-    guard::{self, Settings},
+    guard::{self, ScopedDeletes, Settings},
     limits::Limits,
     policy::{
         category::{Categories, Category},
@@ -29,6 +29,7 @@ struct Source {
     /// Globs of tool names, each with its categories.
     tool_categories: BTreeMap<String, Vec<String>>,
     entropy: bool,
+    scoped_deletes: ScopedDeletes,
     record_calls: bool,
     detectors: Value,
     max_message_bytes: Option<usize>,
@@ -47,6 +48,7 @@ impl Default for Source {
             org_fingerprints: Vec::new(),
             tool_categories: BTreeMap::new(),
             entropy: false,
+            scoped_deletes: ScopedDeletes::Deny,
             record_calls: false,
             detectors: Value::Null,
             max_message_bytes: None,
@@ -88,6 +90,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
             .map(|(glob, names)| Ok((glob, categories(&names)?)))
             .collect::<Result<_, String>>()?,
         entropy: source.entropy,
+        scoped_deletes: source.scoped_deletes,
         record_calls: source.record_calls,
         limits,
     };

@@ -30,6 +30,20 @@ use std::{
 /// The code of a call that is refused because a part of the guard failed or met its bound.
 pub const ENGINE_ERROR: &str = "EGRESS_DENY_ENGINE_ERROR";
 
+/// What is to become of a recursive deletion that hits nothing but build output below the working
+/// directory (`node_modules`, `dist`, `target` …), by the names `allow`, `escalate` and `deny`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopedDeletes {
+    /// A finding of low risk without tags, which no built-in rule acts on.
+    Allow,
+    /// A finding for review.
+    Escalate,
+    /// Like any other recursive deletion.
+    #[default]
+    Deny,
+}
+
 /// What a guard is built from.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -53,6 +67,8 @@ pub struct Settings {
     pub org_fingerprints: Vec<String>,
     /// Whether high-entropy strings are reported.
     pub entropy: bool,
+    /// What is to become of the deletion of build output.
+    pub scoped_deletes: ScopedDeletes,
     /// Whether the audit keeps each call, its secrets taken out.
     pub record_calls: bool,
     /// The bounds.
@@ -72,6 +88,7 @@ impl Default for Settings {
             tool_categories: Vec::new(),
             org_fingerprints: Vec::new(),
             entropy: false,
+            scoped_deletes: ScopedDeletes::Deny,
             record_calls: false,
             limits: Limits::default(),
         }
@@ -165,7 +182,12 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardError`], naming the entry that does not compile.
-    pub fn new(catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
+    pub fn new(mut catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
+        match settings.scoped_deletes {
+            ScopedDeletes::Allow => catalog.weigh("command.rm.scoped", &[], 0.1),
+            ScopedDeletes::Escalate => catalog.weigh("command.rm.scoped", &["review"], 0.6),
+            ScopedDeletes::Deny => {}
+        }
         let analyzers = Analyzers::new(catalog, &settings)?;
         let mut rules = settings.rules.clone();
         for rule in &mut rules {

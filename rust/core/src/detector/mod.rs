@@ -121,6 +121,18 @@ impl Catalog {
         Ok(())
     }
 
+    /// Gives the detectors whose id starts so another weight.
+    pub(crate) fn weigh(&mut self, prefix: &str, tags: &[&str], risk: f32) {
+        for entry in self
+            .detectors
+            .iter_mut()
+            .filter(|e| e.id.starts_with(prefix))
+        {
+            entry.tags = tags.iter().map(|t| (*t).to_owned()).collect();
+            entry.risk_score = risk;
+        }
+    }
+
     /// A detector by its index.
     #[must_use]
     pub fn get(&self, id: DetectorId) -> Option<&DetectorSource> {
@@ -173,7 +185,10 @@ mod tests {
                     folders.push(path);
                 } else {
                     let text = std::fs::read_to_string(&path).unwrap();
-                    on_disk += text.lines().filter(|l| l.starts_with("  - id: ")).count();
+                    on_disk += text
+                        .lines()
+                        .filter(|l| l.trim_start().starts_with("- id: "))
+                        .count();
                 }
             }
         }

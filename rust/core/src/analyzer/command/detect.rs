@@ -54,6 +54,9 @@ struct Pattern {
     also: Some1,
     /// Classes of which one fits an operand; see `place.rs`.
     place: Some1,
+    /// Classes of which one fits each operand, in a command of the outermost text that runs in a
+    /// known folder, with no other rights and not for many operands.
+    every_place: Some1,
     /// Classes of which one fits the last operand.
     last_place: Some1,
     /// Classes of which one fits what is written to by a redirection.
@@ -104,6 +107,8 @@ pub(super) struct Fact<'f> {
     pub privileged: bool,
     pub bulk: bool,
     pub piped: bool,
+    /// Runs elsewhere: in another text, on another machine, in an unknown folder.
+    pub elsewhere: bool,
 }
 
 /// Programs whose options are long with one dash.
@@ -233,6 +238,7 @@ impl<'f> Fact<'f> {
             privileged: false,
             bulk: false,
             piped: false,
+            elsewhere: false,
         };
         let valued: Vec<&str> = VALUED
             .iter()
@@ -358,7 +364,12 @@ fn mask(names: &[String]) -> u32 {
 
 impl Pattern {
     fn check(&self) -> Result<(), String> {
-        for list in [&self.place, &self.last_place, &self.write_to] {
+        for list in [
+            &self.place,
+            &self.every_place,
+            &self.last_place,
+            &self.write_to,
+        ] {
             for name in list.list() {
                 if !CLASSES.contains(&name.as_str()) {
                     return Err(format!("unknown place \"{name}\""));
@@ -396,6 +407,18 @@ impl Pattern {
         })
     }
 
+    fn every(&self, operands: &[&Value], fact: &Fact<'_>) -> bool {
+        let wanted = mask(self.every_place.list());
+        wanted == 0
+            || !fact.elsewhere
+                && !fact.bulk
+                && !fact.privileged
+                && !operands.is_empty()
+                && operands
+                    .iter()
+                    .all(|v| place::classes(v, fact.cwd) & wanted != 0)
+    }
+
     fn holds(&self, fact: &Fact<'_>) -> bool {
         let Some(skip) = self.subcommand(fact) else {
             return false;
@@ -430,6 +453,7 @@ impl Pattern {
             && args(&self.arg)
             && args(&self.also)
             && place(&self.place, &mut operands.iter().copied())
+            && self.every(operands, fact)
             && place(&self.last_place, &mut operands.last().copied().into_iter())
             && place(&self.write_to, &mut fact.writes.iter())
             && (self.write_path.list().is_empty()
@@ -522,7 +546,10 @@ impl Table {
         let mut test = |index: &usize| {
             if let Some(entry) = self.entries.get(*index)
                 && entry.wanted.holds(fact)
-                && !entry.unless.iter().any(|u| u.holds(fact))
+                && !entry.unless.iter().any(|u| {
+                    let programs = u.program.list();
+                    (programs.is_empty() || any_glob(programs, fact.program)) && u.holds(fact)
+                })
             {
                 out.push(entry.id);
             }

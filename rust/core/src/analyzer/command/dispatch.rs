@@ -29,12 +29,16 @@ fn interpreter(program: &str) -> Option<(Option<Language>, &'static str)> {
         "ruby" | "jruby" => (Some(Language::Ruby), "-e"),
         "php" => (Some(Language::Php), "-r -B -R -E"),
         "lua" | "luajit" | "texlua" => (Some(Language::Lua), "-e"),
+        "irb" | "pry" => (Some(Language::Ruby), "-e"),
+        "rake" => (Some(Language::Ruby), "-e --execute -E -p"),
+        "jrunscript" | "jshell" | "jjs" => (None, "-e"),
+        "emacs" => (None, "--eval -eval --execute -execute"),
         "rscript" | "r" => (None, "-e"),
         "julia" | "elixir" | "ghc" | "groovy" | "scala" | "swift" | "osascript" | "crystal"
         | "raku" | "racket" | "guile" | "clojure" | "bb" | "iex" | "nim" => {
             (None, "-e --eval -E -c")
         }
-        "tclsh" | "expect" | "wish" => (None, "-c"),
+        "tclsh" | "wish" => (None, "-c"),
         _ => return None,
     })
 }
@@ -185,6 +189,7 @@ impl Shell<'_> {
         fact.privileged = self.privileged;
         fact.piped = self.piped;
         fact.bulk = self.bulk || args.iter().any(|a| a.has(from::LISTING));
+        fact.elsewhere = self.lost || scope.depth > 0 || self.vars.contains_key("CDPATH");
         let span = self.span;
         for id in self.analyzer.table.matching(&fact) {
             scope.report(id, span, None);
@@ -205,8 +210,17 @@ impl Shell<'_> {
                     Some(t) if t.is_known() && t.text != "-" => {
                         Some(place::normal(&t.text, self.cwd.as_deref()))
                     }
-                    Some(_) => None,
+                    Some(_) => {
+                        self.lost = true;
+                        None
+                    }
                 };
+                self.lost |= program == "pushd" && target.is_none();
+                none
+            }
+            "popd" => {
+                self.lost = true;
+                self.cwd = None;
                 none
             }
             "echo" => Some(produce::echo(args)),
@@ -246,12 +260,14 @@ impl Shell<'_> {
                 for arg in args {
                     if let Some((name, value)) = arg.text.split_once('=') {
                         self.hidden(&arg.text, scope);
-                        if matches!(name, "PROMPT_COMMAND" | "PS4" | "PS1") {
-                            self.maybe(value, scope);
-                        }
-                        if matches!(name, "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES") {
-                            self.hit("preload", scope);
-                        }
+                        self.environment(
+                            name,
+                            &Value {
+                                text: value.to_owned(),
+                                ..arg.clone()
+                            },
+                            scope,
+                        );
                         self.vars.insert(
                             name.trim_end_matches('+').to_owned(),
                             vec![Value {
@@ -309,9 +325,28 @@ impl Shell<'_> {
             "trap" => {
                 if let Some(text) = args.iter().find(|a| !a.text.starts_with('-')) {
                     let text = text.text.clone();
-                    self.maybe(&text, scope);
+                    // It runs later, when the variables in it have their values.
+                    if scope.depth == 0 && self.traps.len() < 64 {
+                        self.traps.push((text, self.span));
+                    } else {
+                        self.maybe(&text, scope);
+                    }
                 }
                 none
+            }
+            "mapfile" | "readarray" => {
+                let input = self.stdin.clone().unwrap_or_else(|| Value::unknown(0));
+                let name = args
+                    .iter()
+                    .rfind(|a| !a.text.starts_with('-'))
+                    .map_or_else(|| "MAPFILE".to_owned(), |a| a.text.clone());
+                let lines = if input.is_known() {
+                    input.text.lines().take(64).map(Value::known).collect()
+                } else {
+                    vec![input]
+                };
+                self.vars.insert(name, lines);
+                None
             }
             "eval" => {
                 let mut text = Value::default();
@@ -388,6 +423,13 @@ impl Shell<'_> {
     fn filter(&mut self, program: &str, args: &[Value], scope: &mut Scope<'_>) -> Option<Value> {
         if program == "sed" {
             self.sed(args, scope);
+        }
+        if program == "sort" {
+            for command in wrapper::inner(program, args) {
+                if let Inner::Text(text) = command {
+                    self.maybe(&text.text, scope);
+                }
+            }
         }
         if program == "tee" {
             let input = self.stdin.clone().unwrap_or_default();
@@ -533,7 +575,30 @@ impl Shell<'_> {
         if program == "fc" && args.iter().any(|a| a.text == "-s") {
             self.hit("unknown-program", scope);
         }
-        let inner = wrapper::inner(program, args);
+        if matches!(program, "env" | "sudo" | "doas" | "run0") {
+            for arg in args.iter().take(64) {
+                match arg.text.split_once('=') {
+                    Some((name, value)) if !name.starts_with('-') => {
+                        let value = Value {
+                            text: value.to_owned(),
+                            ..arg.clone()
+                        };
+                        self.environment(name, &value, scope);
+                    }
+                    None if !arg.text.starts_with('-') => break,
+                    _ => {}
+                }
+            }
+        }
+        self.tool(program, args, scope);
+        let mut inner = wrapper::inner(program, args);
+        if let Some(entry) = wrapper::entrypoint(program, args) {
+            for command in &mut inner {
+                if let Inner::Argv(argv) = command {
+                    argv.insert(0, entry.clone());
+                }
+            }
+        }
         if inner.is_empty() {
             return None;
         }
@@ -649,7 +714,13 @@ impl Shell<'_> {
                 i = i.saturating_add(1);
                 continue;
             }
+            // `-n` only looks at the syntax.
+            if text == "-n" {
+                return Value::unknown(from::OUTPUT);
+            }
             if text.starts_with('-') || text.starts_with('+') {
+                // `-euo pipefail -c …`
+                i = i.saturating_add(text.matches('o').count());
                 if text.contains('s') {
                     stdin_code = true;
                 }
@@ -1043,7 +1114,15 @@ impl Shell<'_> {
                 && text.len() < 8
                 && text.starts_with('-')
                 && !text.starts_with("--")
-                && text.ends_with(['e', 'E']);
+                && text.ends_with(['e', 'E'])
+                || !exact
+                    && language == Some(Language::Python)
+                    && text.len() > 2
+                    && text.len() < 8
+                    && text
+                        .strip_prefix('-')
+                        .and_then(|t| t.strip_suffix('c'))
+                        .is_some_and(|flags| flags.bytes().all(|b| b"IuBEsSvOqdbxiP".contains(&b)));
             let inline = options
                 .split(' ')
                 .find_map(|o| {
@@ -1086,6 +1165,12 @@ impl Shell<'_> {
                     .is_some_and(|m| matches!(m.text.as_str(), "pip" | "ipython"))
                 {
                     self.dispatch(rest, &[], scope);
+                }
+                if rest
+                    .first()
+                    .is_some_and(|m| matches!(m.text.as_str(), "http.server" | "SimpleHTTPServer"))
+                {
+                    flow::serves(self, rest, scope);
                 }
                 return None;
             }
@@ -1138,7 +1223,7 @@ impl Shell<'_> {
     }
 
     /// Code of another language.
-    fn code(&mut self, code: &Value, language: Option<Language>, scope: &mut Scope<'_>) {
+    pub(super) fn code(&mut self, code: &Value, language: Option<Language>, scope: &mut Scope<'_>) {
         if code.has(from::NETWORK) && !code.is_known() {
             self.hit("download-to-shell", scope);
         }

@@ -12,6 +12,9 @@ use crate::analyzer::Scope;
 /// Most fields one word may become.
 const MAX_FIELDS: usize = 256;
 
+/// Most bytes of a word that brace expansion copies.
+const MAX_COPIED: usize = 512 << 10;
+
 /// Fields under construction.
 #[derive(Default)]
 struct Fields {
@@ -71,11 +74,19 @@ impl Shell<'_> {
         {
             return vec![Value::known(text.as_str())];
         }
+        if !self.pay(1) {
+            return vec![Value::unknown(0)];
+        }
         let mut fields = Fields::default();
-        for word in braces(word) {
+        let (words, cut) = braces(word);
+        if cut {
+            self.exhaust();
+        }
+        for word in words {
             self.add_parts(&word, &mut fields, scope);
             fields.finish();
         }
+        self.pay(fields.done.iter().map(|v| v.text.len()).sum());
         fields.done
     }
 
@@ -305,6 +316,9 @@ impl Shell<'_> {
             }
         }
         let mut values = self.lookup(&name);
+        if !self.pay(values.iter().map(|v| v.text.len()).sum()) {
+            return vec![Value::unknown(0)];
+        }
         match &p.index {
             Some(index) if !is_all(index) => {
                 let index = self.joined(index, scope);
@@ -358,7 +372,10 @@ impl Shell<'_> {
             "@" => {
                 for value in &values {
                     if value.text.contains("$(") || value.text.contains('`') {
-                        self.hidden(&value.text, scope);
+                        self.maybe(
+                            &format!("cat <<HIDDEN_END\n{}\nHIDDEN_END", value.text),
+                            scope,
+                        );
                     }
                 }
                 values
@@ -367,7 +384,7 @@ impl Shell<'_> {
                 .into_iter()
                 .map(|value| {
                     let known = value.is_known() && arg.is_known();
-                    let text = if known {
+                    let text = if known && self.pay(cost(&value.text, p.op, &arg.text)) {
                         edit(&value.text, p.op, &arg.text)
                     } else {
                         None
@@ -399,10 +416,35 @@ fn tilde(text: &str) -> String {
     }
 }
 
+/// Whether a pattern is to be tried at every length of the value.
+fn tries(op: &str, arg: &str) -> bool {
+    matches!(op, "#" | "##" | "%" | "%%") && arg.contains(['*', '?', '['])
+}
+
+/// What [`edit`] has to look at.
+fn cost(value: &str, op: &str, arg: &str) -> usize {
+    if tries(op, arg) {
+        let size = value.len().min(MAX_TRIED);
+        size.saturating_mul(size)
+    } else {
+        value.len()
+    }
+}
+
+/// Longest text on which a pattern is tried at every length.
+const MAX_TRIED: usize = 512;
+
 /// `${x%…}`, `${x/…}`, `${x:…}` on known text.
 fn edit(value: &str, op: &str, arg: &str) -> Option<String> {
-    if value.len() > 4096 || arg.len() > 256 {
+    if value.len() > 4096 || arg.len() > 256 || tries(op, arg) && value.len() > MAX_TRIED {
         return None;
+    }
+    if !tries(op, arg) {
+        match op {
+            "#" | "##" => return Some(value.strip_prefix(arg).unwrap_or(value).to_owned()),
+            "%" | "%%" => return Some(value.strip_suffix(arg).unwrap_or(value).to_owned()),
+            _ => {}
+        }
     }
     let cuts = || (0..=value.len()).filter(|&i| value.is_char_boundary(i));
     let matches = |piece: &str| glob(arg.as_bytes(), piece.as_bytes());
@@ -485,19 +527,30 @@ fn edit(value: &str, op: &str, arg: &str) -> Option<String> {
 }
 
 /// Brace expansion over the unquoted text of a word; at most [`MAX_FIELDS`] results.
-fn braces(word: &Word) -> Vec<Word> {
+///
+/// The second value says that a word was too long for all of its groups.
+fn braces(word: &Word) -> (Vec<Word>, bool) {
     let has = word
         .iter()
         .any(|p| matches!(p, Part::Text { text, quoted: false } if text.contains('{')));
     if !has {
-        return vec![word.clone()];
+        return (vec![word.clone()], false);
     }
     let mut done = Vec::new();
     let mut todo = vec![word.clone()];
     let mut steps = 0_usize;
+    // Every step copies the word, so a long one has few.
+    let length: usize = word
+        .iter()
+        .map(|p| match p {
+            Part::Text { text, .. } => text.len(),
+            _ => 16,
+        })
+        .sum();
+    let most = (MAX_COPIED / length.max(1)).clamp(1, MAX_FIELDS);
     while let Some(word) = todo.pop() {
         steps = steps.saturating_add(1);
-        let next = if steps > MAX_FIELDS || done.len() >= MAX_FIELDS {
+        let next = if steps > most || done.len() >= MAX_FIELDS {
             None
         } else {
             expand_first(&word)
@@ -511,7 +564,7 @@ fn braces(word: &Word) -> Vec<Word> {
         }
     }
     done.truncate(MAX_FIELDS);
-    done
+    (done, steps > most && most < MAX_FIELDS)
 }
 
 /// The words that the first brace group makes, or nothing if there is none.

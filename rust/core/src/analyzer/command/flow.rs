@@ -92,6 +92,23 @@ fn hosts(args: &[Value]) -> Vec<String> {
     out
 }
 
+/// What the commands that an ftp client reads send away.
+fn puts(shell: &Shell<'_>, sent: &mut Sent) {
+    if let Some(input) = &shell.stdin {
+        for line in input.text.lines().take(256) {
+            let mut words = line.split_whitespace();
+            if matches!(
+                words.next(),
+                Some("put" | "mput" | "send" | "reput" | "append")
+            ) && words.any(|w| secret_path(&Value::known(w), shell.cwd.as_deref()))
+            {
+                sent.bits |= from::SECRET;
+                sent.file = true;
+            }
+        }
+    }
+}
+
 /// What a command sends away.
 #[derive(Default)]
 struct Sent {
@@ -267,6 +284,27 @@ fn http(shell: &Shell<'_>, program: &str, args: &[Value]) -> Sent {
     sent
 }
 
+/// Reports a file server whose folder is private.
+pub(super) fn serves(shell: &Shell<'_>, args: &[Value], scope: &mut Scope<'_>) {
+    let cwd = shell.cwd.as_deref();
+    let named = args.windows(2).find_map(|w| match w {
+        [flag, folder] if matches!(flag.text.as_str(), "-d" | "--directory" | "-t" | "-h") => {
+            Some(folder.clone())
+        }
+        _ => None,
+    });
+    let inline = args
+        .iter()
+        .find_map(|a| a.text.strip_prefix("--directory=").map(Value::known));
+    let folder = named
+        .or(inline)
+        .or_else(|| cwd.map(Value::known))
+        .unwrap_or_else(|| Value::known("."));
+    if secret_path(&folder, cwd) || private_folder(&folder, cwd) {
+        shell.hit("exfil-chain", scope);
+    }
+}
+
 /// Reports secrets and files that a network program would send.
 pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut Scope<'_>) {
     let mut sent = Sent::default();
@@ -305,7 +343,10 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
         "nc" | "ncat" | "netcat" | "telnet" | "socat" | "websocat" | "nc.openbsd"
         | "nc.traditional" | "croc" | "wormhole" | "ts-send" | "ftp" | "tftp" | "lftp"
         | "ffsend" | "mail" | "mailx" | "mutt" | "sendmail" | "msmtp" | "swaks" | "ssmtp"
-        | "neomutt" => {
+        | "neomutt" | "ncftpput" | "sftp-batch" | "logger" => {
+            if program == "logger" && !args.iter().any(|a| a.text.starts_with("-n")) {
+                return;
+            }
             stream(&mut sent);
             all_args(&mut sent);
             if matches!(
@@ -321,7 +362,10 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
                     | "lftp"
                     | "tftp"
                     | "ffsend"
+                    | "ncftpput"
+                    | "logger"
             ) {
+                puts(shell, &mut sent);
                 for arg in operands() {
                     if secret_path(arg, shell.cwd.as_deref()) {
                         sent.bits |= from::SECRET;
@@ -369,6 +413,9 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
         "dig" | "nslookup" | "host" | "drill" | "ping" | "ping6" | "kdig" | "delv"
         | "traceroute" | "whois" | "resolvectl" | "getent" => all_args(&mut sent),
         "scp" | "rsync" | "pscp" | "sftp" | "rcp" => {
+            if program == "sftp" {
+                puts(shell, &mut sent);
+            }
             let list: Vec<&Value> = operands().collect();
             if list.last().is_some_and(|l| remote(l))
                 || program == "rsync" && args.iter().any(|a| a.text.contains("::"))

@@ -16,6 +16,7 @@ mod strings;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod value;
 mod windows;
 mod wrapper;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 /// Deepest nesting of substitutions, groups and compound commands.
 const MAX_DEPTH: u32 = 32;
 /// How often `((` and `$((` may turn out to be something else.
-const MAX_RETRIES: u32 = 16;
+const MAX_RETRIES: u32 = 8;
 
 /// Parses a whole script.
 pub(super) fn parse(text: &str) -> Script {
@@ -717,14 +717,26 @@ impl<'t> Parser<'t> {
         self.pos = p;
         if indexed {
             self.bump(1);
+            if self.retries >= MAX_RETRIES {
+                self.too_deep = true;
+                self.pos = self.bytes.len();
+                return None;
+            }
             let (broken, control) = (self.broken, self.control);
+            let here = (self.here.len(), self.pending.len());
             let parts = self.parts(|b, _| b == b']' || b == b'\n');
             let ok = self.at(0) == b']'
                 && (self.at(1) == b'=' || (self.at(1) == b'+' && self.at(2) == b'='));
             if !ok {
+                // Only what a substitution nests is worth counting: the rest is one short look.
+                if parts.iter().any(|p| !matches!(p, Part::Text { .. })) {
+                    self.retries = self.retries.saturating_add(1);
+                }
                 self.pos = start;
                 self.broken = broken;
                 self.control = control;
+                self.here.truncate(here.0);
+                self.pending.truncate(here.1);
                 return None;
             }
             self.bump(1);

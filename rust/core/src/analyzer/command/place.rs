@@ -6,7 +6,7 @@ use super::value::{HOLE, Value};
 pub(super) const HOME: &str = "/home/user";
 
 /// Kinds of places, by the names that detectors use.
-pub(in super::super) const CLASSES: [&str; 19] = [
+pub(in super::super) const CLASSES: [&str; 20] = [
     "root",
     "home",
     "system",
@@ -26,6 +26,7 @@ pub(in super::super) const CLASSES: [&str; 19] = [
     "kernel",
     "binary",
     "parent",
+    "scoped",
 ];
 
 fn home_relative(path: &str) -> Option<&str> {
@@ -123,6 +124,49 @@ const ARTEFACTS: [&str; 38] = [
     "Pods",
     "log",
 ];
+
+/// Folders that a build or a package manager makes anew.
+const REBUILT: [&str; 22] = [
+    "node_modules",
+    "build",
+    "dist",
+    "target",
+    "__pycache__",
+    ".venv",
+    "venv",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    ".next",
+    ".nuxt",
+    ".svelte-kit",
+    ".turbo",
+    ".parcel-cache",
+    ".nyc_output",
+    ".eggs",
+    "coverage",
+    "htmlcov",
+    "bower_components",
+];
+
+/// Whether the path is exactly a folder that is made anew, at or below the working directory.
+fn rebuilt(value: &Value, cwd: Option<&str>) -> bool {
+    if !value.is_known() || value.glob || value.text.contains(['*', '?', '[', '\\', '~']) {
+        return false;
+    }
+    let path = normal(&value.text, cwd);
+    // Who climbs up first may meet a symbolic link.
+    let climbs = value.text.split('/').any(|part| part == "..");
+    let name = path.rsplit('/').next().unwrap_or_default();
+    !climbs
+        && !value.text.starts_with('/')
+        && !path.starts_with(['/', '~'])
+        && (REBUILT.contains(&name) || name.len() > 9 && name.ends_with(".egg-info"))
+        && !path.split('/').any(|part| part == "..")
+        && !path.starts_with(".git/")
+}
 
 /// Whether the path holds credentials.
 pub(super) fn credential(path: &str) -> bool {
@@ -326,7 +370,11 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
     };
     let mut out = 0;
     let holes = value.text.contains(HOLE);
-    if holes {
+    // What `mktemp` makes is new, whatever its name is.
+    let fresh = value.has(super::value::from::TEMPORARY)
+        && value.text.matches(HOLE).count() == 1
+        && !value.text.contains("..");
+    if holes && !fresh {
         out |= bit("unknown");
     }
     if value.glob {
@@ -448,6 +496,9 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
     }
     if path.ends_with("_history") || path.ends_with("ConsoleHost_history.txt") {
         out |= bit("history");
+    }
+    if rebuilt(value, cwd) {
+        out |= bit("scoped");
     }
     if !absolute && !windows {
         let head = bare.split('/').next().unwrap_or_default();

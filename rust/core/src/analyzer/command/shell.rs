@@ -10,10 +10,19 @@ use super::{
 use crate::{analyzer::Scope, span::Span};
 use std::{collections::HashMap, mem, rc::Rc};
 
+/// Whether a value names something in a folder that everybody may write to.
+fn temporary(text: &str) -> bool {
+    ["/tmp/", "/dev/shm/", "/var/tmp/"]
+        .iter()
+        .any(|t| text.contains(t))
+}
+
 /// Most calls of functions and aliases in one text.
 const MAX_CALLS: u32 = 200;
 /// Most simple commands that are followed in one text, repetitions included.
 const MAX_STEPS: u32 = 4_000;
+/// Most bytes that are copied, parsed and compared for one text, repetitions included.
+const MAX_VOLUME: usize = 8 << 20;
 
 /// The state of the shell that would run the text.
 pub(super) struct Shell<'a> {
@@ -21,10 +30,14 @@ pub(super) struct Shell<'a> {
     pub vars: HashMap<String, Vec<Value>>,
     pub positional: Vec<Value>,
     pub cwd: Option<String>,
+    /// A `cd` went where nobody knows.
+    pub lost: bool,
     /// What the next command reads.
     pub stdin: Option<Value>,
     pub functions: HashMap<String, (Body, Rc<[Word]>, bool)>,
     pub aliases: HashMap<String, String>,
+    /// Texts of `trap`, and where they stand.
+    pub traps: Vec<(String, Span)>,
     pub files: HashMap<String, Value>,
     pub privileged: bool,
     pub bulk: bool,
@@ -38,6 +51,8 @@ pub(super) struct Shell<'a> {
     calls: u32,
     steps: u32,
     substitutions: u32,
+    volume: usize,
+    over: bool,
 }
 
 impl<'a> Shell<'a> {
@@ -47,9 +62,11 @@ impl<'a> Shell<'a> {
             vars: HashMap::new(),
             positional: Vec::new(),
             cwd: None,
+            lost: false,
             stdin: None,
             functions: HashMap::new(),
             aliases: HashMap::new(),
+            traps: Vec::new(),
             files: HashMap::new(),
             privileged: false,
             bulk: false,
@@ -62,7 +79,34 @@ impl<'a> Shell<'a> {
             calls: 0,
             steps: 0,
             substitutions: 0,
+            volume: 0,
+            over: false,
         }
+    }
+
+    /// Takes bytes from what one text may cost; what follows is not looked at when it is used up,
+    /// and [`Shell::simple`] says so.
+    pub(super) fn pay(&mut self, bytes: usize) -> bool {
+        self.volume = self.volume.saturating_add(bytes);
+        self.volume <= MAX_VOLUME
+    }
+
+    /// Uses up what one text may cost.
+    pub(super) const fn exhaust(&mut self) {
+        self.volume = self.volume.saturating_add(MAX_VOLUME).saturating_add(1);
+    }
+
+    /// What was paid so far.
+    #[cfg(test)]
+    pub(super) const fn spent(&self) -> usize {
+        self.volume
+    }
+
+    /// Keeps what the next command reads, to put it back.
+    fn keep_stdin(&mut self) -> Option<Value> {
+        let length = self.stdin.as_ref().map_or(0, |v| v.text.len());
+        self.pay(length);
+        self.stdin.clone()
     }
 
     /// Reports what code recognised, by the name its entry gives.
@@ -78,6 +122,7 @@ impl<'a> Shell<'a> {
             scope.report_id("engine.command-too-long", self.span, None);
             return Value::unknown(0);
         }
+        self.pay(text.len());
         let script = parse::parse(text);
         let whole = Span::new(0, text.len());
         let outer = self.span;
@@ -98,14 +143,23 @@ impl<'a> Shell<'a> {
         let out = self.run(&script.commands, scope);
         if scope.depth == 0 {
             self.latent(scope);
+            self.span = whole;
+            if self.volume > MAX_VOLUME && !mem::replace(&mut self.over, true) {
+                scope.report_id("engine.syntax-budget", whole, None);
+                self.hit("too-deep", scope);
+            }
         }
         self.here = here;
         self.span = outer;
         out
     }
 
-    /// Functions that nothing called may be called later.
+    /// Traps run at the end, and functions that nothing called may be called later.
     fn latent(&mut self, scope: &mut Scope<'_>) {
+        for (text, span) in mem::take(&mut self.traps) {
+            self.span = span;
+            self.maybe(&text, scope);
+        }
         let names: Vec<String> = self
             .functions
             .iter()
@@ -205,7 +259,7 @@ impl<'a> Shell<'a> {
         match command {
             Cmd::Simple(simple) => self.simple(simple, scope),
             Cmd::Pipeline(stages) => {
-                let outer_in = self.stdin.clone();
+                let outer_in = self.keep_stdin();
                 let piped = self.piped;
                 let mut input = outer_in.clone();
                 self.forks = self.forks.saturating_add(1);
@@ -312,7 +366,7 @@ impl<'a> Shell<'a> {
             return run(self, scope);
         }
         let (stdin, writes) = self.redirections(redirects, scope);
-        let outer = self.stdin.clone();
+        let outer = self.keep_stdin();
         if stdin.is_some() {
             self.stdin = stdin;
         }
@@ -443,52 +497,8 @@ impl<'a> Shell<'a> {
                 self.hidden(&value.text, scope);
             }
         }
-        // Variables whose value a shell or a tool runs as code.
-        const RUN: [&str; 22] = [
-            "PROMPT_COMMAND",
-            "PS4",
-            "PS1",
-            "PS0",
-            "PS2",
-            "GIT_EDITOR",
-            "GIT_SSH_COMMAND",
-            "GIT_SSH",
-            "GIT_PAGER",
-            "GIT_ASKPASS",
-            "GIT_SEQUENCE_EDITOR",
-            "GIT_EXTERNAL_DIFF",
-            "GIT_PROXY_COMMAND",
-            "EDITOR",
-            "VISUAL",
-            "PAGER",
-            "BROWSER",
-            "MANPAGER",
-            "LESSOPEN",
-            "SUDO_ASKPASS",
-            "SSH_ASKPASS",
-            "RSYNC_RSH",
-        ];
         if let Some(value) = values.first() {
-            let name = assign.name.as_str();
-            if RUN.contains(&name) && value.text.contains([' ', '/', '$', '`']) {
-                self.maybe(&value.text.clone(), scope);
-            }
-            if matches!(name, "BASH_ENV" | "ENV" | "ZDOTDIR" | "PYTHONSTARTUP") {
-                let content = self.file(value);
-                if content.is_known() && !content.text.is_empty() {
-                    self.nested(&content.text, scope);
-                }
-            }
-            if matches!(
-                name,
-                "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "LD_LIBRARY_PATH"
-            ) && !value.text.is_empty()
-                && (!name.ends_with("PATH")
-                    || value.text.starts_with("/tmp")
-                    || value.text.starts_with("/dev/shm"))
-            {
-                self.hit("preload", scope);
-            }
+            self.environment(&assign.name, &value.clone(), scope);
         }
         if self.vars.len() < 1024 {
             let slot = self.vars.entry(assign.name.clone()).or_default();
@@ -511,10 +521,84 @@ impl<'a> Shell<'a> {
         }
     }
 
+    /// What setting a variable means for the programs that see it.
+    pub(super) fn environment(&mut self, name: &str, value: &Value, scope: &mut Scope<'_>) {
+        // Variables whose value a shell or a tool runs as code.
+        const RUN: [&str; 24] = [
+            "PROMPT_COMMAND",
+            "PS4",
+            "PS1",
+            "PS0",
+            "PS2",
+            "GIT_EDITOR",
+            "GIT_SSH_COMMAND",
+            "GIT_SSH",
+            "GIT_PAGER",
+            "GIT_ASKPASS",
+            "GIT_SEQUENCE_EDITOR",
+            "GIT_EXTERNAL_DIFF",
+            "GIT_PROXY_COMMAND",
+            "EDITOR",
+            "VISUAL",
+            "PAGER",
+            "BROWSER",
+            "MANPAGER",
+            "LESSOPEN",
+            "LESSCLOSE",
+            "SUDO_ASKPASS",
+            "SSH_ASKPASS",
+            "SUDO_EDITOR",
+            "RSYNC_RSH",
+        ];
+        let text = value.text.as_str();
+        if RUN.contains(&name) && text.contains([' ', '/', '$', '`']) {
+            self.maybe(text.trim_start_matches('|'), scope);
+        }
+        if let Some(function) = name.strip_prefix("BASH_FUNC_") {
+            let name = function.trim_end_matches(['%', '(', ')']);
+            self.maybe(&format!("{name} {text}\n{name}"), scope);
+        }
+        if matches!(name, "BASH_ENV" | "ENV" | "ZDOTDIR" | "PYTHONSTARTUP") {
+            let content = self.file(value);
+            if content.is_known() && !content.text.is_empty() {
+                self.nested(&content.text, scope);
+            } else if name == "BASH_ENV" && !text.is_empty() || temporary(text) {
+                self.hit("preload", scope);
+            }
+        }
+        // Options of interpreters that load code.
+        if matches!(
+            name,
+            "NODE_OPTIONS"
+                | "PERL5OPT"
+                | "PERL5LIB"
+                | "RUBYOPT"
+                | "RUBYLIB"
+                | "JAVA_TOOL_OPTIONS"
+                | "_JAVA_OPTIONS"
+                | "PYTHONPATH"
+                | "GCONV_PATH"
+                | "PATH"
+        ) && temporary(text)
+            && (name != "PATH" || temporary(text.get(..9).unwrap_or_default()))
+        {
+            self.hit("preload", scope);
+        }
+        if matches!(
+            name,
+            "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "LD_LIBRARY_PATH"
+        ) && !text.is_empty()
+            && (!name.ends_with("PATH") || text.starts_with("/tmp") || text.starts_with("/dev/shm"))
+        {
+            self.hit("preload", scope);
+        }
+    }
+
     fn simple(&mut self, simple: &Simple, scope: &mut Scope<'_>) -> Value {
         self.steps = self.steps.saturating_add(1);
-        if self.steps > MAX_STEPS || !scope.spend(1, simple.span) {
-            if self.steps == MAX_STEPS.saturating_add(1) {
+        let over = self.steps > MAX_STEPS || self.volume > MAX_VOLUME;
+        if over || !scope.spend(1, simple.span) {
+            if over && !mem::replace(&mut self.over, true) {
                 scope.report_id("engine.syntax-budget", simple.span, None);
                 self.hit("too-deep", scope);
             }
@@ -525,7 +609,7 @@ impl<'a> Shell<'a> {
             self.assign(assign, scope);
             self.span = simple.span;
         }
-        let outer = self.stdin.clone();
+        let outer = self.keep_stdin();
         let mut writes = Vec::new();
         if !simple.redirects.is_empty() {
             let (stdin, targets) = self.redirections(&simple.redirects, scope);

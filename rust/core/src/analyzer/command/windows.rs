@@ -9,7 +9,17 @@ use crate::analyzer::Scope;
 use base64::Engine;
 
 /// Aliases of cmdlets.
-const ALIASES: [(&str, &str); 30] = [
+const ALIASES: [(&str, &str); 40] = [
+    ("spsv", "stop-service"),
+    ("clp", "clear-itemproperty"),
+    ("sp", "set-itemproperty"),
+    ("ac", "add-content"),
+    ("rsn", "remove-pssession"),
+    ("sajb", "start-job"),
+    ("gi", "get-item"),
+    ("ii", "invoke-item"),
+    ("gwmi", "get-wmiobject"),
+    ("iwmi", "invoke-wmimethod"),
     ("ri", "remove-item"),
     ("rm", "remove-item"),
     ("rmdir", "remove-item"),
@@ -105,10 +115,48 @@ pub(super) fn is_powershell(text: &str) -> bool {
         })
         || matches!(first, "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps")
         || trimmed.starts_with("$env:")
-        || trimmed.starts_with('$') && (trimmed.contains(" = ") || trimmed.contains("new-object"))
+        || trimmed.starts_with('$')
+            && (trimmed.contains(" = ")
+                || trimmed.contains("new-object")
+                || trimmed.contains("; & $")
+                || trimmed.contains(";& $"))
+        || trimmed.starts_with("& (")
+        || trimmed.starts_with("& \"")
+        || first.contains('`') && first.contains('-')
         || trimmed.starts_with('[') && trimmed.contains("]::")
         || trimmed.starts_with("& {")
         || trimmed.starts_with("(new-object")
+}
+
+/// The text with `'a'+'b'` joined, a backtick in a word or in double quotes gone, and `$x=` apart.
+fn joined(text: &str) -> String {
+    let mut out = text
+        .replace("'+'", "")
+        .replace("' + '", "")
+        .replace("\"+\"", "")
+        .replace("\" + \"", "");
+    if out.contains('`') {
+        let mut plain = String::with_capacity(out.len());
+        let mut chars = out.chars().peekable();
+        while let Some(c) = chars.next() {
+            if c != '`'
+                || !chars
+                    .peek()
+                    .is_some_and(|n| n.is_ascii_alphanumeric() || *n == '-')
+            {
+                plain.push(c);
+            }
+        }
+        out = plain;
+    }
+    let assigns = out.trim_start().starts_with('$')
+        && out
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.trim().contains([' ', '.', '(']));
+    if assigns {
+        out = out.replacen('=', " = ", 1);
+    }
+    out
 }
 
 /// Whether a text reads as cmd.exe.
@@ -338,19 +386,39 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
     if lower.contains("net.sockets.tcpclient") && lower.contains("getstream") {
         shell.hit("reverse-shell", scope);
     }
-    for pipeline in statements(text, b'`') {
+    let mut names: Vec<(String, String)> = Vec::new();
+    for pipeline in statements(&joined(text), b'`') {
         if !scope.spend(pipeline.len(), shell.span) {
             return;
         }
         let mut listing: Vec<Value> = Vec::new();
         for command in pipeline {
             let command: Vec<Value> = match command.iter().position(|w| w.text == "=") {
-                Some(at) => command
-                    .get(at.saturating_add(1)..)
-                    .unwrap_or_default()
-                    .to_vec(),
+                Some(at) => {
+                    if let (Some(name), [value, ..]) = (
+                        at.checked_sub(1).and_then(|n| command.get(n)),
+                        command.get(at.saturating_add(1)..).unwrap_or_default(),
+                    ) && names.len() < 64
+                    {
+                        names.push((name.text.to_ascii_lowercase(), value.text.clone()));
+                    }
+                    command
+                        .get(at.saturating_add(1)..)
+                        .unwrap_or_default()
+                        .to_vec()
+                }
                 None => command,
             };
+            // `$x = 'Remove-Item'; & $x …`
+            let mut command = command;
+            if let Some(first) = command.first_mut()
+                && first.text.starts_with('$')
+            {
+                let wanted = first.text.to_ascii_lowercase();
+                if let Some((_, value)) = names.iter().rev().find(|(n, _)| *n == wanted) {
+                    first.text.clone_from(value);
+                }
+            }
             let Some((first, rest)) = command.split_first() else {
                 continue;
             };

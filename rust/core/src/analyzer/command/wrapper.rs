@@ -73,7 +73,7 @@ static WRAPPERS: &[Wrapper] = &[
         Argv,
     ),
     w(
-        "timeout|gtimeout|flock|chroot|taskset|chrt|faketime|su-exec|gosu|setuidgid|s6-setuidgid|envdir|lockf|logsave|setlock|envuidgid",
+        "script|timeout|gtimeout|flock|chroot|taskset|chrt|faketime|su-exec|gosu|setuidgid|s6-setuidgid|envdir|lockf|logsave|setlock|envuidgid",
         "",
         "-s --signal -k --kill-after -w --wait --timeout -E --conflict-exit-code --userspec --groups -T -P -D -u",
         1,
@@ -161,6 +161,9 @@ static WRAPPERS: &[Wrapper] = &[
     w("crictl|ctr|runc|crun", "exec", "-e --exec-id", 1, Argv),
     w("machinectl", "shell", "", 1, Argv),
     w("multipass", "exec", "", 1, Argv),
+    w("adb", "shell|exec-out", "-s -t -H -P -L", 0, Text),
+    w("runuser", "", "-u --user -g -G -w", 0, Argv),
+    w("run-parts", "", "-a --arg -u --umask --regex", 0, Argv),
     w(
         "limactl|colima|orb|distrobox|toolbox",
         "shell|enter|run|ssh",
@@ -169,13 +172,7 @@ static WRAPPERS: &[Wrapper] = &[
         Argv,
     ),
     w("distrobox-enter", "", "-n --name", 0, Argv),
-    w(
-        "lima|wsl",
-        "",
-        "-d --distribution -u --user --cd -e",
-        0,
-        Argv,
-    ),
+    w("lima|wsl", "", "-d --distribution -u --user --cd", 0, Argv),
     w("virt-customize|guestfish", "--run-command|sh", "", 0, Text),
     w("heroku|dokku", "run", "-a --app --size -s", 0, Text),
     w("dokku", "enter", "", 2, Argv),
@@ -205,6 +202,7 @@ static WRAPPERS: &[Wrapper] = &[
         Argv,
     ),
     w("gnome-terminal|wezterm|foot|tilix", "", "", 0, Dashes),
+    w("faketty|pexec|ptyrun|winpty|dtach|abduco", "", "", 0, Argv),
     w("gdbserver", "", "", 1, Argv),
     w("gdb|lldb", "--args", "", 0, Argv),
     w("run-one|run-this-one|nohup.exe|start", "", "", 0, Argv),
@@ -286,6 +284,13 @@ static CARRIERS: &[(&str, &str)] = &[
     ("gnome-terminal", "-e --command"),
     ("nix-shell nix", "--run --command -c"),
     ("sg", "-c"),
+    ("entr", "-s"),
+    ("just", "--command -c"),
+    ("cpio", "--rsh-command"),
+    ("openvpn", "--up --down --route-up --tls-verify --ipchange"),
+    ("lftp", "-c -e"),
+    ("gcc g++ cc c89 c99 clang", "-wrapper"),
+    ("expect", "-c"),
     ("screen", "-X"),
 ];
 
@@ -389,6 +394,10 @@ fn behind(wrapper: &Wrapper, program: &str, args: &[Value], out: &mut Vec<Inner>
             out.push(Inner::Text(value));
             return;
         }
+        if program == "env" && text == "-" {
+            i = i.saturating_add(1);
+            continue;
+        }
         if text.starts_with('-') && text.len() > 1 {
             i = i.saturating_add(1);
             let exact = wrapper.valued.split(' ').any(|v| v == text);
@@ -417,6 +426,10 @@ fn behind(wrapper: &Wrapper, program: &str, args: &[Value], out: &mut Vec<Inner>
         if skip > 0 {
             skip = skip.saturating_sub(1);
             i = i.saturating_add(1);
+            // What follows the image is its entry point's.
+            if skip == 0 && entrypoint(program, args).is_some() {
+                break;
+            }
             continue;
         }
         break;
@@ -532,6 +545,8 @@ fn takes_value(program: &str, option: &str) -> bool {
             | ("entr", "-r" | "-c" | "-d" | "-p" | "-s" | "-n" | "-z")
             | ("xvfb-run", "-a" | "-l" | "-d")
             | ("screen", "")
+            | ("script", "-k" | "-w" | "-s")
+            | ("proot", "-0")
             | ("firejail", _)
             | (
                 "flock" | "timeout" | "chroot" | "taskset" | "chrt",
@@ -670,6 +685,23 @@ fn carried(program: &str, args: &[Value], out: &mut Vec<Inner>) {
     }
 }
 
+/// What `docker run --entrypoint` puts before the arguments.
+pub(super) fn entrypoint(program: &str, args: &[Value]) -> Option<Value> {
+    if !matches!(program, "docker" | "podman" | "nerdctl" | "finch") {
+        return None;
+    }
+    args.iter().enumerate().take(64).find_map(|(i, arg)| {
+        let value = match arg.text.strip_prefix("--entrypoint")? {
+            "" => args.get(i.saturating_add(1)).cloned()?,
+            inline => Value {
+                text: inline.strip_prefix('=')?.to_owned(),
+                ..arg.clone()
+            },
+        };
+        (!value.text.is_empty()).then_some(value)
+    })
+}
+
 /// The shell text within an option's value, where it has a form of its own.
 fn unpack(program: &str, option: &str, value: Value) -> Option<Value> {
     let text = value.text.as_str();
@@ -766,6 +798,17 @@ fn unpack(program: &str, option: &str, value: Value) -> Option<Value> {
             .find("execute(")
             .and_then(|at| keep(text.get(at.saturating_add(8)..)?.trim_end_matches(')'))),
         "mapfile" | "readarray" => keep(text),
+        "gcc" | "g++" | "cc" | "c89" | "c99" | "clang" => {
+            let argv: Vec<String> = text.split(',').map(quote).collect();
+            keep(&argv.join(" "))
+        }
+        "expect" => keep(
+            text.trim_start()
+                .trim_start_matches("spawn ")
+                .trim_start_matches("exec "),
+        ),
+        "lftp" => text.trim_start().strip_prefix('!').and_then(keep),
+        "screen" if text == "stuff" => None,
         "cargo" if option == "-x" => keep(&format!("cargo {text}")),
         "ansible" => keep(text),
         "docker" | "podman" if option == "--entrypoint" => None,
