@@ -1,13 +1,14 @@
-"""Judges saved calls and compares with what is expected of them."""
+"""Judges saved calls, or those of an audit log, and compares with what is expected of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from mcp_egress_guard.core import frame_of
 from mcp_egress_guard.errors import EgressGuardError, InputError
 from mcp_egress_guard.fixture import Fixture, read_fixture
 
@@ -91,6 +92,84 @@ def judge(guard: EgressGuard, fixture: Fixture, name: str) -> Outcome:
     wrong = {key: want for key, (have, want) in got.items() if want and want != have}
     expected = wrong.get("decision") or " ".join(f"{k} {v}" for k, v in wrong.items())
     return Outcome(name, not wrong, f"{result.decision}", expected, rule_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A recorded call that is decided differently now."""
+
+    decision_id: str
+    timestamp: str
+    tool_name: str
+    old: str
+    new: str
+    old_rule: str
+    new_rule: str
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        by = f" by {self.new_rule}" if self.new_rule else ""
+        return f"{self.decision_id} {self.tool_name}: {self.old} → {self.new}{by}"
+
+
+@dataclass
+class AuditReplay:
+    """What other rules would have decided on the calls of an audit log."""
+
+    judged: int = 0
+    changes: list[Change] = field(default_factory=list)
+    # Decided on secrets that the log does not hold any more.
+    masked: int = 0
+    unrecorded: int = 0
+
+
+def replay_audit(guard: EgressGuard, events: Iterable[Mapping[str, Any]]) -> AuditReplay:
+    """Judges the recorded calls of an audit log again."""
+    report = AuditReplay()
+    for event in events:
+        if event.get("method") != "tools/call" or event.get("direction") == "response":
+            continue
+        call = event.get("call")
+        if not isinstance(call, dict):
+            report.unrecorded += 1
+            continue
+        message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": call}
+        frame = frame_of(message)
+        if MASK in frame:
+            report.masked += 1
+            continue
+        report.judged += 1
+        now = guard.engine.guard.inspect(frame, _text(event, "environment"), _labels(event))
+        old = _text(event, "decision") or ""
+        if now.decision != old:
+            change = Change(
+                _text(event, "decision_id") or "-",
+                _text(event, "timestamp") or "",
+                now.tool_name,
+                old,
+                now.decision,
+                _text(event, "primary_rule_id") or "",
+                now.rule_id,
+            )
+            report.changes.append(change)
+    return report
+
+
+# What the log has in the place of a secret.
+MASK = b"<REDACTED:"
+
+
+def _text(event: Mapping[str, Any], key: str) -> str | None:
+    value = event.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _labels(event: Mapping[str, Any]) -> dict[str, str] | None:
+    labels = event.get("labels")
+    if not isinstance(labels, dict):
+        return None
+    return {str(key): value for key, value in labels.items() if isinstance(value, str)}
 
 
 def junit(outcomes: Sequence[Outcome]) -> str:

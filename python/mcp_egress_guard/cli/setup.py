@@ -31,8 +31,10 @@ class Setup:
     loaded: LoadedRules | None
 
 
-def setup(config_file: Path | None) -> Setup:
+def setup(config_file: Path | None, policy: Path | None = None) -> Setup:
     """The guard of a configuration file, or of the built-in rules where there is none.
+
+    With `policy`, the rules of that file or folder stand in for those of the configuration.
 
     Raises:
         EgressGuardError: a file that is missing or wrong.
@@ -40,14 +42,18 @@ def setup(config_file: Path | None) -> Setup:
     from mcp_egress_guard.core import EgressGuard
 
     path = config_file or find_config()
-    if path is None:
+    if path is None and policy is None:
         return Setup(EgressGuard(), None, None)
-    from mcp_egress_guard.config import load_config
+    from mcp_egress_guard.config import GatewayConfig, load_config
     from mcp_egress_guard.errors import PolicyError
     from mcp_egress_guard.policy.loader import load_rules
 
-    config = load_config(path)
+    config = load_config(path) if path else GatewayConfig()
+    if policy is not None:
+        config = config.model_copy(update={"policy_paths": [str(policy.resolve())]})
     loaded = load_rules(config)
+    if policy is not None and not loaded.files:
+        raise PolicyError("holds no rules", file=policy)
     guard = EgressGuard(loaded.engine_settings(config))
     try:
         guard.engine.load_rules(loaded.rules)
