@@ -395,6 +395,9 @@ impl Guard {
     }
 }
 
+/// How many member names are remembered as clean.
+const CLEAN_NAMES: usize = 16;
+
 /// The findings of one message while they are collected.
 struct Survey<'g, 'd> {
     guard: &'g Guard,
@@ -424,15 +427,31 @@ impl<'g, 'd> Survey<'g, 'd> {
             return;
         };
         let (first, last) = (message.node, node.next);
-        for index in 0..self.document.leaves.len() {
+        // Records repeat their member names: one that showed nothing shows nothing again.
+        let mut clean: Vec<&str> = Vec::new();
+        let document = self.document;
+        for index in 0..document.leaves.len() {
             let Ok(id) = LeafId::try_from(index) else {
                 break;
             };
-            let Some(leaf) = self.document.leaf(id) else {
+            let Some(leaf) = document.leaf(id) else {
                 break;
             };
-            if leaf.node >= first && leaf.node < last {
-                self.text(id);
+            if leaf.node < first || leaf.node >= last {
+                continue;
+            }
+            let name = leaf.role == Role::Key;
+            if name && clean.contains(&leaf.text.as_ref()) {
+                continue;
+            }
+            let before = (self.findings.len(), self.decode_budget);
+            self.text(id);
+            if name
+                && clean.len() < CLEAN_NAMES
+                && leaf.text.len() <= 64
+                && before == (self.findings.len(), self.decode_budget)
+            {
+                clean.push(&leaf.text);
             }
         }
         self.pieces(first, last);

@@ -99,15 +99,24 @@ pub(super) fn literals(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     builder.finish(text.len(), Layer::Join)
 }
 
+/// Whether `rev`, `Rev`, `REV` or `[::-1]` stands in the text.
+fn tells_of_reversal(bytes: &[u8]) -> bool {
+    memchr::memchr3_iter(b'v', b'V', b'[', bytes).any(|at| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let head = bytes.get(at.saturating_sub(2)..at).unwrap_or_default();
+        match rest.first() {
+            Some(b'v') => matches!(head, b"re" | b"Re"),
+            Some(b'V') => head == b"RE",
+            _ => rest.starts_with(b"[::-1]"),
+        }
+    })
+}
+
 /// The text backwards, where it says that it is to be reversed.
 pub(super) fn reversed(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
-    const SIGNS: [&str; 4] = ["rev", "[::-1]", "REV", "Rev"];
     if text.len() > REVERSED
         || !text.is_ascii()
-        || memchr::memchr3(b'v', b'V', b'[', text.as_bytes()).is_none()
-        || !SIGNS
-            .iter()
-            .any(|s| memchr::memmem::find(text.as_bytes(), s.as_bytes()).is_some())
+        || !tells_of_reversal(text.as_bytes())
         || text.starts_with("\u{1}")
         || !budget.take(text.len())
     {

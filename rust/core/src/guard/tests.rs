@@ -257,3 +257,11 @@ fn many_members_and_many_words_hide_nothing() {
     );
     assert!(stopped("shell_exec", &deep));
 }
+
+#[test]
+fn a_secret_in_a_member_name_is_found_in_every_record() {
+    let record = json!({"id": 1, "AKIAIOSFODNN7QWERTYU": 2});
+    let found = inspect("store", &json!({"items": [record, record, record]}));
+    let spans: std::collections::BTreeSet<_> = found.findings.iter().map(|f| f.leaf).collect();
+    assert_eq!(spans.len(), 3);
+}
