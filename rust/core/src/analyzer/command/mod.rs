@@ -8,6 +8,8 @@ mod detect;
 mod dispatch;
 mod expand;
 mod flow;
+#[cfg(test)]
+mod oracle;
 mod parse;
 mod place;
 mod produce;

@@ -1299,7 +1299,7 @@ pub(super) const fn invisible(c: char) -> bool {
 }
 
 /// The text of a word without expansions, quotes removed.
-fn flat(word: &Word) -> String {
+pub(super) fn flat(word: &Word) -> String {
     let mut out = String::new();
     for part in word {
         match part {
