@@ -264,6 +264,29 @@ def test_detectors_are_listed_shown_and_tried(run: Run, tmp_path: Path) -> None:
     assert json.loads(run("detectors", "test", "--json", stdin="nothing").stdout) == []
 
 
+OWN = """\
+detectors:
+  - id: text.acme.key
+    name: Acme key
+    description: It opens everything.
+    kind: text
+    finding_type: acme_key
+    risk_score: 0.9
+    match: {regex: 'acme_[0-9a-f]{12}'}
+    examples: [acme_0123456789ab, "k=acme_ba9876543210"]
+    negative_examples: [acme_, acme_xyz]
+"""
+
+
+def test_detectors_of_the_user_are_listed_and_decide(run: Run, project: Path) -> None:
+    (project / "policies/acme.yaml").write_text(OWN)
+    rows = json.loads(run("detectors", "list", "--kind", "text_dlp", "--json").stdout)
+    assert rows[-1]["id"] == "text.acme.key"
+    assert "acme_0123456789ab" in run("detectors", "show", "text.acme.key").stdout
+    call = ("rules", "test", "--tool", "post", "--args", '{"a": "acme_5f0c9b1e7a32"}', "--json")
+    assert json.loads(run(*call).stdout)["findings"][0]["type"] == "acme_key"
+
+
 COMMANDS = [
     "init",
     "doctor",

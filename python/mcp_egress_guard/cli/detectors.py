@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mcp_egress_guard.cli.render import printable
-from mcp_egress_guard.cli.setup import JsonOption, print_json
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json, setup
 
 
 def register(app: typer.Typer) -> None:
@@ -26,13 +26,13 @@ def list_detectors(
     kind: Annotated[
         str, typer.Option(help="Only this analyzer's: text_dlp, shell, ast_python, destination…")
     ] = "",
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the built-in detectors."""
-    from mcp_egress_guard.core import detectors
+    """List the detectors: the built-in ones and those of the configured policies."""
     from mcp_egress_guard.errors import InputError
 
-    rows = detectors()
+    rows = _rows(config)
     if kind:
         analyzers = sorted({row[1] for row in rows})
         if kind not in analyzers:
@@ -51,13 +51,13 @@ def list_detectors(
 @group.command("show")
 def show_detector(
     detector_id: Annotated[str, typer.Argument(help="Such as command.rm.recursive-force.")],
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one detector."""
-    from mcp_egress_guard.core import detectors
+    """Show one detector with its examples."""
     from mcp_egress_guard.errors import InputError
 
-    rows = detectors()
+    rows = _rows(config)
     row = next((row for row in rows if row[0] == detector_id), None)
     if row is None:
         import difflib
@@ -67,7 +67,7 @@ def show_detector(
             f"no detector {detector_id!r}",
             hint=f"did you mean {near[0]}?" if near else "egress-guard detectors list",
         )
-    data = {"id": row[0], "analyzer": row[1]} | _entry(detector_id)
+    data = {"id": row[0], "analyzer": row[1]} | _entry(detector_id, config)
     if as_json:
         print_json(data)
         return
@@ -84,13 +84,50 @@ def show_detector(
                 typer.echo(f"  {'- ' if isinstance(value, list) else ''}{printable(text)}")
 
 
-def _entry(detector_id: str) -> dict[str, Any]:
+Row = tuple[str, str, str, float, str, str, list[str]]
+ANALYZERS = {
+    "text": "text_dlp",
+    "command": "shell",
+    "sql": "shell",
+    "code": "ast_python",
+    "destination": "destination",
+    "path": "destination",
+    "payload": "json_payload",
+}
+
+
+def _rows(config: Path | None) -> list[Row]:
+    """All detectors, those of the user last."""
+    from mcp_egress_guard.core import detectors
+
+    own = [
+        (
+            entry["id"],
+            ANALYZERS.get(entry["kind"], entry["kind"]),
+            entry["finding_type"],
+            float(entry["risk_score"]),
+            entry["name"],
+            entry["description"],
+            list(entry.get("tags", ())),
+        )
+        for file in _own_files(config)
+        for entry in file["data"]["detectors"]
+    ]
+    return [*detectors(), *own]
+
+
+def _own_files(config: Path | None) -> list[dict[str, Any]]:
+    loaded = setup(config).loaded
+    return loaded.detectors if loaded else []
+
+
+def _entry(detector_id: str, config: Path | None) -> dict[str, Any]:
     """The entry in full, as its file has it, and the file."""
     from mcp_egress_guard.core import detector_files
 
     return next(
         entry | {"file": file["file"]}
-        for file in detector_files()
+        for file in (*detector_files(), *_own_files(config))
         for entry in file["data"]["detectors"]
         if entry["id"] == detector_id
     )
