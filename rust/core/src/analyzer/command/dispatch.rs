@@ -38,7 +38,6 @@ fn interpreter(program: &str) -> Option<(Option<Language>, &'static str)> {
         | "raku" | "racket" | "guile" | "clojure" | "bb" | "iex" | "nim" => {
             (None, "-e --eval -E -c")
         }
-        "tclsh" | "wish" => (None, "-c"),
         _ => return None,
     })
 }
@@ -1237,7 +1236,7 @@ impl Shell<'_> {
         super::strings::shell_strings(self, &text, language, scope);
     }
 
-    fn sql(&mut self, program: &str, args: &[Value], scope: &mut Scope<'_>) {
+    pub(super) fn sql(&mut self, program: &str, args: &[Value], scope: &mut Scope<'_>) {
         let mut texts = Vec::new();
         let mut operand = 0_u32;
         let mut i = 0_usize;

@@ -547,7 +547,10 @@ fn braces(word: &Word) -> (Vec<Word>, bool) {
             _ => 16,
         })
         .sum();
-    let most = (MAX_COPIED / length.max(1)).clamp(1, MAX_FIELDS);
+    let most = MAX_COPIED
+        .checked_div(length)
+        .unwrap_or(MAX_FIELDS)
+        .clamp(1, MAX_FIELDS);
     while let Some(word) = todo.pop() {
         steps = steps.saturating_add(1);
         let next = if steps > most || done.len() >= MAX_FIELDS {

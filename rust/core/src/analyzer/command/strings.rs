@@ -4,7 +4,10 @@ use super::shell::Shell;
 use crate::analyzer::{Language, Scope};
 
 /// Words before a string that hand it to a shell.
-const RUNNERS: [&str; 20] = [
+const RUNNERS: [&str; 23] = [
+    "shell-command",
+    "shell-command-to-string",
+    "System.cmd",
     "system",
     "exec",
     "execSync",
@@ -53,11 +56,18 @@ pub(super) fn shell_strings(
     }
     if matches!(
         language,
-        Some(Language::Perl | Language::Ruby | Language::Php)
+        None | Some(Language::Perl | Language::Ruby | Language::Php)
     ) {
         quoted(code, b'`', &mut |command, _| {
             shell.maybe(command, scope);
         });
+    }
+    // Calls by which Elixir, Julia, R and Emacs delete a folder.
+    let deletes = code.contains("File.rm_rf")
+        || code.contains("(delete-directory ")
+        || code.contains("recursive") && (code.contains("unlink(") || code.contains("rm("));
+    if language.is_none() && deletes {
+        shell.maybe("rm -rf -- \"$FOLDER\"", scope);
     }
     let awk = language == Some(Language::Awk);
     let mut count = 0_usize;
@@ -78,6 +88,7 @@ pub(super) fn shell_strings(
                 .unwrap_or_default()
                 .trim_start();
             let runs = RUNNERS.iter().any(|r| before.ends_with(r))
+                || language.is_none() && after.starts_with(".execute()")
                 || awk && (after.starts_with('|') || before.ends_with('|'));
             if !runs {
                 continue;
@@ -90,6 +101,7 @@ pub(super) fn shell_strings(
     let _ = bytes;
     // An argument list: `system("rm", "-rf", "/srv")`, `spawn('rm', ['-rf', '/srv'])`.
     for runner in [
+        "System.cmd(",
         "system(",
         "exec(",
         "spawn(",

@@ -32,6 +32,23 @@ impl Shell<'_> {
                 },
                 scope,
             ),
+            "redis-cli" | "valkey-cli" | "keydb-cli" | "mongosh" | "mongo" => {
+                let Some(input) = self.stdin.clone().filter(Value::is_known) else {
+                    return;
+                };
+                let redis = program.ends_with("cli");
+                for line in input.text.lines().take(MAX_LINES) {
+                    let words: Vec<Value> = if redis {
+                        line.split_whitespace().take(64).map(Value::known).collect()
+                    } else {
+                        vec![Value::known(line)]
+                    };
+                    self.detect(program, &words, &[], scope);
+                }
+            }
+            "wrangler" | "turso" | "supabase" | "pscale" | "heroku" | "planetscale" => {
+                self.sql(program, args, scope);
+            }
             "screen" | "tmux" => {
                 if let Some(at) = args.iter().position(|a| a.text == "stuff")
                     && let Some(text) = args.get(at.saturating_add(1))

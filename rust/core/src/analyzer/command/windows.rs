@@ -113,7 +113,10 @@ pub(super) fn is_powershell(text: &str) -> bool {
                 rest.len() > 2 && rest.bytes().all(|b| b.is_ascii_alphanumeric())
             })
         })
-        || matches!(first, "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps")
+        || matches!(
+            first,
+            "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps" | "spps" | "spsv"
+        )
         || trimmed.starts_with("$env:")
         || trimmed.starts_with('$')
             && (trimmed.contains(" = ")
@@ -188,6 +191,7 @@ pub(super) fn is_cmd(text: &str) -> bool {
             | "attrib"
             | "fsutil"
     ) || trimmed.starts_with("rmdir /")
+        || trimmed.starts_with("for /")
         || trimmed.contains(" c:\\")
 }
 
@@ -386,6 +390,25 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
     if lower.contains("net.sockets.tcpclient") && lower.contains("getstream") {
         shell.hit("reverse-shell", scope);
     }
+    if lower.contains("io.directory]::delete") || lower.contains("io.file]::delete") {
+        shell.detect("remove-item", &[Value::known("-recurse")], &[], scope);
+    }
+    let sends = lower.contains(".uploadfile(")
+        || lower.contains(".uploaddata(")
+        || lower.contains(".uploadstring(")
+        || fetches && lower.contains("-infile ");
+    if sends {
+        let secret = text
+            .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | '(' | ')'))
+            .any(super::place::credential);
+        shell.hit(if secret { "exfil-chain" } else { "data-upload" }, scope);
+    }
+    let saves = lower.contains("-outfile ") || lower.contains("iwr ") && lower.contains(" -o ");
+    let starts =
+        lower.contains("start-process") || lower.contains("; .\\") || lower.contains(";.\\");
+    if fetches && saves && starts {
+        shell.hit("download-to-shell", scope);
+    }
     let mut names: Vec<(String, String)> = Vec::new();
     for pipeline in statements(&joined(text), b'`') {
         if !scope.spend(pipeline.len(), shell.span) {
@@ -447,6 +470,12 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
                     });
                 }
             }
+            if cmdlet == "invoke-expression"
+                && args.first().is_some_and(|a| a.text.starts_with('$'))
+                && !fetches
+            {
+                shell.hit("unknown-code", scope);
+            }
             if cmdlet.contains('-') {
                 shell.detect(cmdlet, &args, &[], scope);
             } else {
@@ -490,8 +519,21 @@ pub(super) fn batch(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
             }
             for command in pipeline {
                 let lenient = std::mem::replace(&mut shell.lenient, true);
-                if !command.is_empty() {
-                    shell.dispatch(&command, &[], scope);
+                // `for … in (…) do COMMAND`
+                let body = command
+                    .first()
+                    .filter(|w| w.text.eq_ignore_ascii_case("for"))
+                    .and_then(|_| {
+                        command
+                            .iter()
+                            .position(|w| w.text.eq_ignore_ascii_case("do"))
+                    })
+                    .and_then(|at| command.get(at.saturating_add(1)..));
+                let argv = body.unwrap_or(&command);
+                if !argv.is_empty() {
+                    let bulk = std::mem::replace(&mut shell.bulk, body.is_some());
+                    shell.dispatch(argv, &[], scope);
+                    shell.bulk = bulk;
                 }
                 shell.lenient = lenient;
             }
