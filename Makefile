@@ -51,8 +51,10 @@ lint-rust:
 	cargo fmt --all --check
 	cargo clippy $(CARGO_PROFILE) --workspace --all-targets -- -D warnings
 
+# Examples are measurements: clippy compiles them, nothing here runs them.
 test-rust:
-	cargo test $(CARGO_PROFILE) --workspace
+	cargo test $(CARGO_PROFILE) --workspace --lib --tests
+	cargo test $(CARGO_PROFILE) --workspace --doc
 
 lint-python: install
 	$(BIN)/ruff check .
