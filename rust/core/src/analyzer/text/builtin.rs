@@ -453,22 +453,22 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
     if is_word(before(text, hit)) && !free_left(text, hit) {
         return;
     }
-    let end = run_end(text, hit, 1024, |b| !matches!(b, b'\n' | b'|'));
-    let line = slice(text, hit, end);
     let Some(index) = FLAGS
         .iter()
-        .position(|(p, _, _)| line.starts_with(p.as_bytes()))
+        .position(|(p, _, _)| slice(text, hit, hit.saturating_add(p.len())) == p.as_bytes())
     else {
         return;
     };
     let Some(&(program, flags, pair)) = FLAGS.get(index) else {
         return;
     };
-    // The rest of a line is looked at once for each program.
-    match scan.line_until.get_mut(index) {
-        Some(until) if hit >= *until => *until = end,
-        _ => return,
-    }
+    // The rest of a line is looked at once for each program, and read only then.
+    let Some(until) = scan.line_until.get_mut(index).filter(|u| hit >= **u) else {
+        return;
+    };
+    let end = run_end(text, hit, 1024, |b| !matches!(b, b'\n' | b'|'));
+    *until = end;
+    let line = slice(text, hit, end);
     let mut i = 0_usize;
     while let Some(gap) = line
         .get(i..)
