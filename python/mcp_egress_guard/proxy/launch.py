@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from mcp_egress_guard import core
 from mcp_egress_guard.errors import ConfigError, EgressGuardError, ProxyError
 
 if TYPE_CHECKING:
+    from mcp_egress_guard.audit.log import Appender
     from mcp_egress_guard.config import GatewayConfig
     from mcp_egress_guard.core import Guard
 
@@ -99,7 +100,7 @@ def stdio(
     code = transport.run(
         command,
         session,
-        log.append if log else None,
+        appender(log, config) if log else None,
         limit=proxy.max_message_bytes if proxy else DEFAULT_LIMIT,
     )
     if log is not None and not isinstance(log, core.AuditLog):
@@ -107,6 +108,21 @@ def stdio(
     sys.stderr.flush()
     # Threads may still be blocked in reads that nobody will answer.
     os._exit(code)
+
+
+def appender(log: Appender, config: GatewayConfig | None) -> Callable[[bytes], None]:
+    """Writes a line; with `audit.on_failure: continue` a line that cannot be is told on stderr."""
+    if config is None or config.audit.on_failure == "refuse":
+        return log.append
+
+    def tolerant(line: bytes) -> None:
+        try:
+            log.append(line)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            print(f"egress-guard: a decision is not in the audit log: {reason}", file=sys.stderr)
+
+    return tolerant
 
 
 def follow(session: core.Session, config: GatewayConfig, path: Path) -> None:
