@@ -95,6 +95,8 @@ pub struct Scope<'e> {
     pub depth: usize,
     /// Where nested text stands in the outermost text, if we are in one.
     anchor: Option<Span>,
+    /// The tree of what runs, while somebody asks for it.
+    pub(crate) trace: Option<Box<command::Trace>>,
 }
 
 impl<'e> Scope<'e> {
@@ -108,7 +110,13 @@ impl<'e> Scope<'e> {
             nodes_left: limits.syntax_nodes,
             depth: 0,
             anchor: None,
+            trace: None,
         }
+    }
+
+    /// Where a place in nested text stands in the outermost one.
+    pub(crate) fn place(&self, span: Span) -> Span {
+        self.anchor.unwrap_or(span)
     }
 
     /// Reports a detector at `span` of the text under analysis.
@@ -129,10 +137,13 @@ impl<'e> Scope<'e> {
         risk: f32,
         detail: Option<&str>,
     ) {
+        if let Some(trace) = &mut self.trace {
+            trace.note(detector);
+        }
         if self.findings.len() >= self.limits.findings {
             return;
         }
-        let span = self.anchor.unwrap_or(span);
+        let span = self.place(span);
         let finding = RawFinding {
             detector,
             span,

@@ -2,11 +2,17 @@
 
 use super::{
     place::{self, CLASSES},
-    value::{Value, glob},
+    value::{HOLE, Value, glob, glob_lower},
 };
 use crate::detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed};
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    ptr,
+    sync::LazyLock,
+};
 
 /// One or several strings.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +33,13 @@ impl Some1 {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,
+        }
+    }
+
+    fn lower(&mut self) {
+        match self {
+            Self::One(one) => one.make_ascii_lowercase(),
+            Self::Many(many) => many.iter_mut().for_each(|p| p.make_ascii_lowercase()),
         }
     }
 }
@@ -75,6 +88,18 @@ struct Pattern {
     piped: Option<bool>,
     /// Found by code under this name.
     builtin: Option<String>,
+    /// `place`, `every_place`, `last_place` and `write_to` as bits.
+    #[serde(skip)]
+    wanted: Wanted,
+}
+
+/// Classes of places as bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    place: u32,
+    every: u32,
+    last: u32,
+    write: u32,
 }
 
 /// One compiled entry.
@@ -99,9 +124,9 @@ pub(super) struct Table {
 pub(super) struct Fact<'f> {
     pub program: &'f str,
     pub args: &'f [Value],
-    pub flags: Vec<String>,
+    pub flags: Vec<Cow<'f, str>>,
     pub operands: Vec<&'f Value>,
-    pub values: Vec<(String, Value)>,
+    pub values: Vec<(Cow<'f, str>, Cow<'f, str>)>,
     pub writes: &'f [Value],
     pub cwd: Option<&'f str>,
     pub privileged: bool,
@@ -109,6 +134,8 @@ pub(super) struct Fact<'f> {
     pub piped: bool,
     /// Runs elsewhere: in another text, on another machine, in an unknown folder.
     pub elsewhere: bool,
+    /// Classes of the operands that were asked for.
+    classes: RefCell<Vec<(&'f Value, u32)>>,
 }
 
 /// Programs whose options are long with one dash.
@@ -225,13 +252,32 @@ const VALUED: [(&str, &str); 33] = [
     ),
 ];
 
+/// [`VALUED`] by program.
+static TAKING: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    VALUED
+        .iter()
+        .map(|(program, options)| (*program, options.split(' ').collect()))
+        .collect()
+});
+
+/// `-a` … by the letter.
+static SHORT: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..128_u8).map(|b| format!("-{}", b as char)).collect());
+
+fn short(c: char) -> Cow<'static, str> {
+    match SHORT.get(c as usize) {
+        Some(flag) => Cow::Borrowed(flag),
+        None => Cow::Owned(format!("-{c}")),
+    }
+}
+
 impl<'f> Fact<'f> {
     pub(super) fn new(program: &'f str, args: &'f [Value], writes: &'f [Value]) -> Self {
         let mut fact = Self {
             program,
             args,
             flags: Vec::new(),
-            operands: Vec::new(),
+            operands: Vec::with_capacity(args.len()),
             values: Vec::new(),
             writes,
             cwd: None,
@@ -239,12 +285,14 @@ impl<'f> Fact<'f> {
             bulk: false,
             piped: false,
             elsewhere: false,
+            classes: RefCell::default(),
         };
-        let valued: Vec<&str> = VALUED
-            .iter()
-            .filter(|(p, _)| *p == program || program.starts_with("pip") && *p == "pip")
-            .flat_map(|(_, options)| options.split(' '))
-            .collect();
+        let family = if program.starts_with("pip") {
+            "pip"
+        } else {
+            program
+        };
+        let valued = TAKING.get(family).map_or(&[][..], Vec::as_slice);
         let one_dash = ONE_DASH.contains(&program);
         let mut i = 0_usize;
         while let Some(arg) = args.get(i) {
@@ -258,41 +306,34 @@ impl<'f> Fact<'f> {
                 fact.operands.push(arg);
                 continue;
             }
-            let mut take = |flag: &str, inline: Option<String>, i: &mut usize| {
+            let mut take = |flag: Cow<'f, str>, inline: Option<&'f str>, i: &mut usize| {
                 if let Some(inline) = inline {
-                    fact.values.push((
-                        flag.to_owned(),
-                        Value {
-                            text: inline,
-                            ..arg.clone()
-                        },
-                    ));
+                    fact.values.push((flag, without_holes(inline)));
                 } else if let Some(next) = args.get(*i) {
                     *i = i.saturating_add(1);
-                    fact.values.push((flag.to_owned(), next.clone()));
+                    fact.values.push((flag, next.solid()));
                 }
             };
             if text.starts_with("--") || one_dash {
                 let (flag, inline) = match text.split_once('=') {
-                    Some((flag, value)) => (flag, Some(value.to_owned())),
+                    Some((flag, value)) => (flag, Some(value)),
                     None => (text, None),
                 };
-                fact.flags.push(flag.to_owned());
                 if inline.is_some() || valued.contains(&flag) {
-                    take(flag, inline, &mut i);
+                    take(flag.into(), inline, &mut i);
                 }
+                fact.flags.push(flag.into());
                 continue;
             }
-            fact.flags.push(text.to_owned());
+            fact.flags.push(text.into());
             for (at, c) in text.char_indices().skip(1).take(32) {
-                let flag = format!("-{c}");
-                let takes = valued.contains(&flag.as_str());
+                let flag = short(c);
+                let takes = valued.contains(&&*flag);
                 if takes {
                     let rest = text
                         .get(at.saturating_add(c.len_utf8())..)
-                        .filter(|r| !r.is_empty())
-                        .map(ToOwned::to_owned);
-                    take(&flag, rest, &mut i);
+                        .filter(|r| !r.is_empty());
+                    take(flag.clone(), rest, &mut i);
                 }
                 fact.flags.push(flag);
                 if takes {
@@ -301,6 +342,17 @@ impl<'f> Fact<'f> {
             }
         }
         fact
+    }
+
+    /// The classes of an operand or of what is written to.
+    fn classes(&self, value: &'f Value) -> u32 {
+        let known = |seen: &&(&Value, u32)| ptr::eq(seen.0, value);
+        if let Some((_, classes)) = self.classes.borrow().iter().find(known) {
+            return *classes;
+        }
+        let classes = place::classes(value, self.cwd);
+        self.classes.borrow_mut().push((value, classes));
+        classes
     }
 
     fn has(&self, flag: &str) -> bool {
@@ -326,7 +378,7 @@ impl<'f> Fact<'f> {
     fn harmless(&self) -> bool {
         let asks = self.flags.iter().any(|f| {
             matches!(
-                f.as_str(),
+                &**f,
                 "--help"
                     | "--version"
                     | "--dry-run"
@@ -343,16 +395,23 @@ impl<'f> Fact<'f> {
         let refuted = self
             .values
             .iter()
-            .any(|(f, v)| f == "--dry-run" && matches!(v.text.as_str(), "none" | "false"));
+            .any(|(f, v)| f == "--dry-run" && matches!(&**v, "none" | "false"));
         asks && !refuted || self.args.iter().any(|a| a.text == "/?")
     }
 }
 
 fn any_glob(patterns: &[String], text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
     patterns
         .iter()
-        .any(|p| glob(p.to_ascii_lowercase().as_bytes(), text.as_bytes()))
+        .any(|p| glob_lower(p.as_bytes(), text.as_bytes()))
+}
+
+fn without_holes(text: &str) -> Cow<'_, str> {
+    if text.contains(HOLE) {
+        Cow::Owned(text.replace(HOLE, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn mask(names: &[String]) -> u32 {
@@ -377,6 +436,29 @@ impl Pattern {
             }
         }
         Ok(())
+    }
+
+    /// Checks it, and brings it into the form in which it is matched.
+    fn ready(mut self) -> Result<Self, String> {
+        self.check()?;
+        for list in [
+            &mut self.operand,
+            &mut self.arg,
+            &mut self.also,
+            &mut self.write_path,
+        ]
+        .into_iter()
+        .chain(self.flag_value.values_mut())
+        {
+            list.lower();
+        }
+        self.wanted = Wanted {
+            place: mask(self.place.list()),
+            every: mask(self.every_place.list()),
+            last: mask(self.last_place.list()),
+            write: mask(self.write_to.list()),
+        };
+        Ok(self)
     }
 
     /// How many leading operands the subcommand takes, if it matches.
@@ -407,19 +489,17 @@ impl Pattern {
         })
     }
 
-    fn every(&self, operands: &[&Value], fact: &Fact<'_>) -> bool {
-        let wanted = mask(self.every_place.list());
+    fn every<'f>(&self, operands: &[&'f Value], fact: &Fact<'f>) -> bool {
+        let wanted = self.wanted.every;
         wanted == 0
             || !fact.elsewhere
                 && !fact.bulk
                 && !fact.privileged
                 && !operands.is_empty()
-                && operands
-                    .iter()
-                    .all(|v| place::classes(v, fact.cwd) & wanted != 0)
+                && operands.iter().all(|v| fact.classes(v) & wanted != 0)
     }
 
-    fn holds(&self, fact: &Fact<'_>) -> bool {
+    fn holds<'f>(&self, fact: &Fact<'f>) -> bool {
         let Some(skip) = self.subcommand(fact) else {
             return false;
         };
@@ -430,15 +510,14 @@ impl Pattern {
         let args = |list: &Some1| {
             list.list().is_empty() || fact.args.iter().any(|a| any_glob(list.list(), &a.solid()))
         };
-        let place = |list: &Some1, mut values: &mut dyn Iterator<Item = &Value>| {
-            let wanted = mask(list.list());
-            wanted == 0 || Iterator::any(&mut values, |v| place::classes(v, fact.cwd) & wanted != 0)
+        let place = |wanted: u32, mut values: &mut dyn Iterator<Item = &'f Value>| {
+            wanted == 0 || Iterator::any(&mut values, |v| fact.classes(v) & wanted != 0)
         };
         any(&self.any_flag, &|f| fact.has(f))
             && self.all_flags.list().iter().all(|f| fact.has(f))
             && self.flag_value.iter().all(|(flag, globs)| {
                 fact.values.iter().any(|(given, value)| {
-                    flag.split('|').any(|f| f == given) && any_glob(globs.list(), &value.solid())
+                    flag.split('|').any(|f| f == given) && any_glob(globs.list(), value)
                 })
             })
             && operands.len() >= self.min_operands
@@ -452,10 +531,10 @@ impl Pattern {
                     .any(|o| any_glob(self.operand.list(), &o.solid())))
             && args(&self.arg)
             && args(&self.also)
-            && place(&self.place, &mut operands.iter().copied())
+            && place(self.wanted.place, &mut operands.iter().copied())
             && self.every(operands, fact)
-            && place(&self.last_place, &mut operands.last().copied().into_iter())
-            && place(&self.write_to, &mut fact.writes.iter())
+            && place(self.wanted.last, &mut operands.last().copied().into_iter())
+            && place(self.wanted.write, &mut fact.writes.iter())
             && (self.write_path.list().is_empty()
                 || fact
                     .writes
@@ -476,7 +555,7 @@ impl Table {
                 message: format!("detector \"{}\": {message}", source.id),
             };
             let wanted: Pattern = typed(&source.matcher).map_err(bad)?;
-            wanted.check().map_err(bad)?;
+            let wanted = wanted.ready().map_err(bad)?;
             let unless: Vec<Pattern> = if source.unless.is_null() {
                 Vec::new()
             } else if source.unless.is_array() {
@@ -484,9 +563,11 @@ impl Table {
             } else {
                 vec![typed(&source.unless).map_err(bad)?]
             };
-            for pattern in &unless {
-                pattern.check().map_err(bad)?;
-            }
+            let unless = unless
+                .into_iter()
+                .map(Pattern::ready)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(bad)?;
             let index = table.entries.len();
             if let Some(name) = &wanted.builtin {
                 table.builtins.insert(name.clone(), id);

@@ -59,7 +59,7 @@ pub(super) fn base(name: &str) -> String {
 
 impl Shell<'_> {
     /// Follows one argument vector; an empty one only writes to `writes`.
-    pub(super) fn dispatch(
+    pub(super) fn follow(
         &mut self,
         argv: &[Value],
         writes: &[Value],
@@ -177,9 +177,6 @@ impl Shell<'_> {
         writes: &[Value],
         scope: &mut Scope<'_>,
     ) {
-        if args.is_empty() && writes.is_empty() && !self.analyzer.table.knows(program) {
-            return;
-        }
         if writes.is_empty() && !self.analyzer.table.knows(program) {
             return;
         }

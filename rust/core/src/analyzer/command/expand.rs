@@ -5,9 +5,11 @@ use super::{
     place::HOME,
     shell::Shell,
     syntax::{Param, Part, Word},
+    trace::Kind,
     value::{HOLE, Value, from, glob},
 };
 use crate::analyzer::Scope;
+use std::borrow::Cow;
 
 /// Most fields one word may become.
 const MAX_FIELDS: usize = 256;
@@ -30,6 +32,11 @@ impl Fields {
         }
         self.current = Value::default();
         self.started = false;
+    }
+
+    fn text(&mut self, text: &str) {
+        self.current.push(text);
+        self.started = true;
     }
 
     fn add(&mut self, value: &Value) {
@@ -82,17 +89,17 @@ impl Shell<'_> {
         if cut {
             self.exhaust();
         }
-        for word in words {
-            self.add_parts(&word, &mut fields, scope);
+        for word in &*words {
+            self.add_parts(word, &mut fields, scope);
             fields.finish();
         }
         self.pay(fields.done.iter().map(|v| v.text.len()).sum());
         fields.done
     }
 
-    fn separators(&self) -> String {
+    fn separators(&self) -> Cow<'static, str> {
         match self.vars.get("IFS").and_then(|v| v.first()) {
-            Some(ifs) if ifs.is_known() => ifs.text.clone(),
+            Some(ifs) if ifs.is_known() => ifs.text.clone().into(),
             _ => " \t\n".into(),
         }
     }
@@ -100,20 +107,16 @@ impl Shell<'_> {
     fn add_parts(&mut self, word: &[Part], fields: &mut Fields, scope: &mut Scope<'_>) {
         for (i, part) in word.iter().enumerate() {
             match part {
-                Part::Text { text, quoted: true } => fields.add(&Value::known(text.as_str())),
+                Part::Text { text, quoted: true } => fields.text(text),
                 Part::Text {
                     text,
                     quoted: false,
                 } => {
-                    let text = if i == 0 { tilde(text) } else { text.clone() };
-                    let glob = text.contains(['*', '?'])
+                    let text = if i == 0 { tilde(text) } else { text.into() };
+                    fields.current.glob |= text.contains(['*', '?'])
                         || text.contains("!(")
                         || text.contains('[') && text.len() > 1;
-                    fields.add(&Value {
-                        text,
-                        glob,
-                        from: 0,
-                    });
+                    fields.text(&text);
                 }
                 Part::Double(parts) => {
                     if let [Part::Param(p)] = parts.as_slice()
@@ -167,6 +170,9 @@ impl Shell<'_> {
             {
                 out.push(&tilde(text));
                 out.glob |= text.contains(['*', '?']);
+            } else if let Part::Text { text, quoted } = part {
+                out.push(text);
+                out.glob |= !quoted && text.contains(['*', '?']);
             } else {
                 let value = self.part(part, scope);
                 out.append(&value);
@@ -194,10 +200,10 @@ impl Shell<'_> {
                 out.glob = false;
                 out
             }
-            Part::Command(body) => self.substitution(body, scope).trimmed(),
+            Part::Command(body) => self.substitution(Kind::Substitution, body, scope).trimmed(),
             Part::Process(body, reads) => {
                 if *reads {
-                    let output = self.substitution(body, scope);
+                    let output = self.substitution(Kind::ProcessSubstitution, body, scope);
                     self.process_file(output)
                 } else {
                     // What is written to it becomes the input of these commands.
@@ -409,10 +415,10 @@ fn is_all(index: &Word) -> bool {
     matches!(index.as_slice(), [Part::Text { text, .. }] if text == "@" || text == "*")
 }
 
-fn tilde(text: &str) -> String {
+fn tilde(text: &str) -> Cow<'_, str> {
     match text.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{HOME}{rest}"),
-        _ => text.to_owned(),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{HOME}{rest}").into(),
+        _ => text.into(),
     }
 }
 
@@ -529,12 +535,12 @@ fn edit(value: &str, op: &str, arg: &str) -> Option<String> {
 /// Brace expansion over the unquoted text of a word; at most [`MAX_FIELDS`] results.
 ///
 /// The second value says that a word was too long for all of its groups.
-fn braces(word: &Word) -> (Vec<Word>, bool) {
+fn braces(word: &Word) -> (Cow<'_, [Word]>, bool) {
     let has = word
         .iter()
         .any(|p| matches!(p, Part::Text { text, quoted: false } if text.contains('{')));
     if !has {
-        return (vec![word.clone()], false);
+        return (Cow::Borrowed(std::slice::from_ref(word)), false);
     }
     let mut done = Vec::new();
     let mut todo = vec![word.clone()];
@@ -567,7 +573,7 @@ fn braces(word: &Word) -> (Vec<Word>, bool) {
         }
     }
     done.truncate(MAX_FIELDS);
-    (done, steps > most && most < MAX_FIELDS)
+    (Cow::Owned(done), steps > most && most < MAX_FIELDS)
 }
 
 /// The words that the first brace group makes, or nothing if there is none.

@@ -14,6 +14,9 @@ pub(super) fn secret_path(path: &Value, cwd: Option<&str>) -> bool {
         return false;
     }
     let solid = path.solid();
+    if !path.glob && !place::hints(&solid) && !cwd.is_some_and(place::hints) {
+        return false;
+    }
     let name = place::normal(&solid, cwd);
     const WELL_KNOWN: [&str; 8] = [
         "/etc/passwd",
@@ -38,7 +41,10 @@ pub(super) fn secret_path(path: &Value, cwd: Option<&str>) -> bool {
             ".azure",
         ]
         .iter()
-        .any(|d| name == *d || name.ends_with(&format!("/{d}")))
+        .any(|d| {
+            name.strip_suffix(d)
+                .is_some_and(|head| head.is_empty() || head.ends_with('/'))
+        })
 }
 
 /// A folder whose whole content is private: a home, `/etc`, the root.
@@ -846,8 +852,9 @@ pub(super) fn output(shell: &Shell<'_>, program: &str, args: &[Value]) -> Value 
         bits |= from::SECRET;
     }
     for arg in args {
-        let name = place::normal(&arg.text, cwd);
-        if let Some(content) = shell.files.get(&name) {
+        if !shell.files.is_empty()
+            && let Some(content) = shell.files.get(&place::normal(&arg.text, cwd))
+        {
             bits |= content.from & (from::SECRET | from::NETWORK | from::DECODED);
         }
         bits |= arg.from & from::SECRET;

@@ -19,19 +19,22 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod trace;
 mod value;
 mod windows;
 mod wrapper;
 
-use super::Scope;
+use super::{Analyzers, Scope};
 use crate::{
     detector::{Catalog, CatalogError},
+    limits::Limits,
     span::Span,
 };
 use shell::Shell;
 use value::Value;
 
 pub(super) use place::CLASSES;
+pub(crate) use trace::Trace;
 pub(super) use value::{HOLE, glob};
 
 /// The classes of a path with holes, as bits of [`CLASSES`].
@@ -97,6 +100,16 @@ impl CommandAnalyzer {
             shell.lenient = powershell || batch;
             shell.script(text, scope);
         }
+    }
+
+    /// What would run if a shell ran `text`, as a tree of steps with what is found at each; its
+    /// form is described in the README. Secrets in it are masked.
+    #[must_use]
+    pub fn outline(&self, text: &str, analyzers: &Analyzers, limits: &Limits) -> serde_json::Value {
+        let mut scope = Scope::new(analyzers, limits);
+        scope.trace = Some(Box::default());
+        self.analyze(text, Dialect::Any, &mut scope);
+        scope.trace.unwrap_or_default().data(analyzers)
     }
 
     /// Reports what running this argument vector would do; no shell reads it.

@@ -1,6 +1,8 @@
 //! What a path is, lexically: the root, a home, a device, a credential, a build artefact …
 
 use super::value::{HOLE, Value};
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
 
 /// The home directory that `~` and `$HOME` stand for.
 pub(super) const HOME: &str = "/home/user";
@@ -49,39 +51,42 @@ pub(super) fn normal(path: &str, cwd: Option<&str>) -> String {
         .or_else(|| path.strip_prefix("/proc/self/root"))
         .or_else(|| path.strip_prefix("/proc/1/root"))
         .unwrap_or(path);
-    let joined = match cwd {
-        Some(cwd) if !path.starts_with('/') && !path.starts_with('~') => format!("{cwd}/{path}"),
-        _ => path.to_owned(),
+    let cwd = cwd.filter(|_| !path.starts_with(['/', '~']));
+    let first = cwd.unwrap_or(path);
+    let (home, first) = match first.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => (HOME, rest),
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_alphanumeric()) => ("/home", rest),
+        _ => ("", first),
     };
-    let joined = match joined.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{HOME}{rest}"),
-        Some(rest)
-            if rest
-                .bytes()
-                .next()
-                .is_some_and(|b| b.is_ascii_alphanumeric()) =>
-        {
-            format!("/home/{rest}")
-        }
-        _ => joined,
-    };
-    let absolute = joined.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in joined.split('/') {
+    let absolute = !home.is_empty() || first.starts_with('/');
+    let pieces = [home, first, if cwd.is_some() { path } else { "" }];
+    let mut out = String::with_capacity(pieces.iter().map(|p| p.len().saturating_add(1)).sum());
+    for part in pieces.iter().flat_map(|p| p.split('/')) {
         match part {
             "" | "." => {}
             ".." => {
-                if parts.last().is_some_and(|p| *p != "..") {
-                    parts.pop();
+                let (head, last) = out.rsplit_once('/').unwrap_or(("", &out));
+                let keep = head.len();
+                if !last.is_empty() && last != ".." {
+                    out.truncate(keep);
                 } else if !absolute {
-                    parts.push("..");
+                    step(&mut out, absolute, "..");
                 }
             }
-            other => parts.push(other),
+            other => step(&mut out, absolute, other),
         }
     }
-    let body = parts.join("/");
-    if absolute { format!("/{body}") } else { body }
+    if absolute && out.is_empty() {
+        out.push('/');
+    }
+    out
+}
+
+fn step(out: &mut String, absolute: bool, part: &str) {
+    if absolute || !out.is_empty() {
+        out.push('/');
+    }
+    out.push_str(part);
 }
 
 const ARTEFACTS: [&str; 38] = [
@@ -168,85 +173,123 @@ fn rebuilt(value: &Value, cwd: Option<&str>) -> bool {
         && !path.starts_with(".git/")
 }
 
+/// Files that hold credentials, by name.
+const CREDENTIAL_NAMES: [&str; 26] = [
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".my.cnf",
+    ".git-credentials",
+    ".npmrc",
+    ".pypirc",
+    ".vault-token",
+    ".htpasswd",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "identity",
+    "shadow",
+    "gshadow",
+    "master.passwd",
+    "kubeconfig",
+    "credentials.json",
+    "wallet.dat",
+    "login.keychain-db",
+    "cookies.sqlite",
+    "key4.db",
+    "logins.json",
+    "secring.gpg",
+    "application_default_credentials.json",
+];
+
+/// Parts of paths below which credentials are kept.
+const CREDENTIAL_PARTS: [&str; 28] = [
+    "/.ssh/",
+    "/.aws/",
+    "/.azure/",
+    "/.config/gcloud",
+    "/.gnupg/",
+    "/.kube/",
+    "/.docker/config",
+    "/.config/gh/",
+    "/.password-store",
+    "/etc/sudoers",
+    "/etc/ssl/private",
+    "/.mozilla/",
+    "/google-chrome/",
+    "/environ",
+    "/keychains/",
+    "/.config/op/",
+    "/.terraform.d/credentials",
+    "/.bundle/config",
+    "/.gem/credentials",
+    "/.cargo/credentials",
+    "/.config/rclone/",
+    "/etc/kubernetes/admin.conf",
+    "/run/secrets",
+    "/windows/system32/config/sam",
+    "/secrets/kubernetes.io",
+    "/etc/ssh/ssh_host",
+    "/.config/hub",
+    "/etc/krb5.keytab",
+];
+
+/// Ends of names of files that hold keys.
+const KEY_SUFFIXES: [&str; 7] = [".pem", ".p12", ".pfx", ".kdbx", ".jks", "_rsa", ".key"];
+
+/// Without one of these in it no path holds a secret: the longest component of each of the above.
+static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let parts = CREDENTIAL_PARTS
+        .iter()
+        .filter_map(|part| part.split('/').max_by_key(|p| p.len()));
+    let names = CREDENTIAL_NAMES.iter().chain(&KEY_SUFFIXES).copied();
+    let others = [".env", "secrets.", "passwd"];
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(parts.chain(names).chain(others))
+        .ok()
+});
+
+/// Whether a path can be one that [`credential`] accepts, however it is resolved.
+pub(super) fn hints(path: &str) -> bool {
+    HINTS.as_ref().is_none_or(|hints| hints.is_match(path))
+}
+
 /// Whether the path holds credentials.
 pub(super) fn credential(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase().replace('\\', "/");
-    let name = lower.rsplit('/').next().unwrap_or_default();
-    const NAMES: [&str; 26] = [
-        ".netrc",
-        "_netrc",
-        ".pgpass",
-        ".my.cnf",
-        ".git-credentials",
-        ".npmrc",
-        ".pypirc",
-        ".vault-token",
-        ".htpasswd",
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ed25519",
-        "identity",
-        "shadow",
-        "gshadow",
-        "master.passwd",
-        "kubeconfig",
-        "credentials.json",
-        "wallet.dat",
-        "login.keychain-db",
-        "cookies.sqlite",
-        "key4.db",
-        "logins.json",
-        "secring.gpg",
-        "application_default_credentials.json",
-    ];
-    const PARTS: [&str; 28] = [
-        "/.ssh/",
-        "/.aws/",
-        "/.azure/",
-        "/.config/gcloud",
-        "/.gnupg/",
-        "/.kube/",
-        "/.docker/config",
-        "/.config/gh/",
-        "/.password-store",
-        "/etc/sudoers",
-        "/etc/ssl/private",
-        "/.mozilla/",
-        "/google-chrome/",
-        "/environ",
-        "/keychains/",
-        "/.config/op/",
-        "/.terraform.d/credentials",
-        "/.bundle/config",
-        "/.gem/credentials",
-        "/.cargo/credentials",
-        "/.config/rclone/",
-        "/etc/kubernetes/admin.conf",
-        "/run/secrets",
-        "/windows/system32/config/sam",
-        "/secrets/kubernetes.io",
-        "/etc/ssh/ssh_host",
-        "/.config/hub",
-        "/etc/krb5.keytab",
-    ];
-    let rooted = format!("/{}", lower.trim_start_matches('/'));
+    if !hints(path) {
+        return false;
+    }
+    let mut lower = String::with_capacity(path.len().saturating_add(2));
+    lower.push('/');
+    lower.push_str(path);
+    lower.push('/');
+    lower.make_ascii_lowercase();
+    let lower = lower.replace('\\', "/");
+    // With one slash before and behind, so that parts match at both ends.
+    let slashed = lower
+        .get(
+            lower
+                .len()
+                .saturating_sub(lower.trim_start_matches('/').len())
+                .saturating_sub(1)..,
+        )
+        .unwrap_or("/");
+    let rooted = slashed.strip_suffix('/').unwrap_or(slashed);
+    let name = rooted.rsplit('/').next().unwrap_or_default();
     if rooted.ends_with(".pub") || name.starts_with("known_hosts") {
         return false;
     }
     if name == "config" && rooted.contains("/.aws/") {
         return true;
     }
-    NAMES.contains(&name)
+    CREDENTIAL_NAMES.contains(&name)
         || dotenv(name)
-        || name.ends_with(".pem") && !name.contains("cert") && !name.contains("ca")
-        || name.ends_with(".p12")
-        || name.ends_with(".pfx")
-        || name.ends_with(".kdbx")
-        || name.ends_with(".jks")
-        || name.ends_with("_rsa")
-        || name.ends_with(".key") && name != ".key"
-        || PARTS.iter().any(|p| format!("{rooted}/").contains(p))
+        || KEY_SUFFIXES.iter().any(|end| name.ends_with(end))
+            && name != ".key"
+            && !(name.ends_with(".pem") && (name.contains("cert") || name.contains("ca")))
+        || CREDENTIAL_PARTS.iter().any(|p| slashed.contains(p))
 }
 
 fn dotenv(name: &str) -> bool {
@@ -359,15 +402,33 @@ fn device(path: &str) -> bool {
     .any(|d| rest.starts_with(d))
 }
 
+/// The bit of a class, for constants.
+const fn bit(name: &str) -> u32 {
+    let mut rest: &[&str] = &CLASSES;
+    let mut bit = 1_u32;
+    while let Some((first, tail)) = rest.split_first() {
+        if same(first.as_bytes(), name.as_bytes()) {
+            return bit;
+        }
+        rest = tail;
+        bit <<= 1;
+    }
+    0
+}
+
+const fn same(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let (Some((x, more_a)), Some((y, more_b))) = (a.split_first(), b.split_first()) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (more_a, more_b);
+    }
+    a.is_empty() && b.is_empty()
+}
+
 /// The classes of a path, as indexes into [`CLASSES`]; bit `i` for `CLASSES[i]`.
 pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
     let solid = value.solid();
-    let bit = |name: &str| {
-        CLASSES
-            .iter()
-            .position(|c| *c == name)
-            .map_or(0, |i| 1_u32 << i)
-    };
     let mut out = 0;
     let holes = value.text.contains(HOLE);
     // What `mktemp` makes is new, whatever its name is.
@@ -375,10 +436,10 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         && value.text.matches(HOLE).count() == 1
         && !value.text.contains("..");
     if holes && !fresh {
-        out |= bit("unknown");
+        out |= const { bit("unknown") };
     }
     if value.glob {
-        out |= bit("glob");
+        out |= const { bit("glob") };
     }
     if solid.is_empty() {
         return out;
@@ -386,21 +447,21 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
     let windows = solid.get(1..3).is_some_and(|r| r == ":\\" || r == ":/");
     let path = normal(&solid, cwd);
     if path == ".." || path.starts_with("../") {
-        out |= bit("parent");
+        out |= const { bit("parent") };
     }
     let home = home_relative(&path);
     let bare = path.trim_end_matches(['*', '.', '?']).trim_end_matches('/');
     let absolute = path.starts_with('/');
     if absolute || windows {
-        out |= bit("absolute");
+        out |= const { bit("absolute") };
     } else {
-        out |= bit("relative");
+        out |= const { bit("relative") };
     }
     if absolute && bare.is_empty() && !(value.glob && path.len() > 3) {
-        out |= bit("root");
+        out |= const { bit("root") };
     }
     if windows && solid.len() <= 4 {
-        out |= bit("root");
+        out |= const { bit("root") };
     }
     let tmp = path.starts_with("/tmp/")
         || path.starts_with("/var/tmp/")
@@ -408,10 +469,10 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         || path.starts_with("/dev/shm/")
         || value.has(super::value::from::TEMPORARY);
     if tmp {
-        out |= bit("tmp");
+        out |= const { bit("tmp") };
     }
     if home.is_some() || path == "/home" || path == "/Users" {
-        out |= bit("home");
+        out |= const { bit("home") };
     }
     let first = path.split('/').nth(1).unwrap_or_default();
     let system_dirs = [
@@ -445,13 +506,13 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         "Volumes",
     ];
     if absolute && !tmp && system_dirs.contains(&first) {
-        out |= bit("system");
+        out |= const { bit("system") };
     }
     let lower = solid.to_ascii_lowercase();
     if windows
         && (lower.contains("windows") || lower.contains("program files") || lower.contains("users"))
     {
-        out |= bit("system");
+        out |= const { bit("system") };
     }
     if [
         "/bin",
@@ -470,48 +531,48 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         path.strip_prefix(d)
             .is_some_and(|r| r.is_empty() || r.starts_with('/'))
     }) {
-        out |= bit("binary");
+        out |= const { bit("binary") };
     }
     if device(&path) {
-        out |= bit("device");
+        out |= const { bit("device") };
     }
     if path.starts_with("/proc/sys") || path.starts_with("/sys/") || path.starts_with("/selinux") {
-        out |= bit("kernel");
+        out |= const { bit("kernel") };
     }
     if path == ".git"
         || path.starts_with(".git/")
         || path.contains("/.git/")
         || path.ends_with("/.git")
     {
-        out |= bit("git");
+        out |= const { bit("git") };
     }
     if credential(&path) || credential(&solid) {
-        out |= bit("credential");
+        out |= const { bit("credential") };
     }
     if startup(&path, home) {
-        out |= bit("startup");
+        out |= const { bit("startup") };
     }
     if path.starts_with("/var/log") {
-        out |= bit("log");
+        out |= const { bit("log") };
     }
     if path.ends_with("_history") || path.ends_with("ConsoleHost_history.txt") {
-        out |= bit("history");
+        out |= const { bit("history") };
     }
     if rebuilt(value, cwd) {
-        out |= bit("scoped");
+        out |= const { bit("scoped") };
     }
     if !absolute && !windows {
         let head = bare.split('/').next().unwrap_or_default();
         let tail = bare.rsplit('/').next().unwrap_or_default();
         if bare.is_empty() {
-            out |= bit("project-root");
+            out |= const { bit("project-root") };
         } else if ARTEFACTS.contains(&head)
             || ARTEFACTS.contains(&tail)
             || tail.ends_with(".egg-info")
             || head.ends_with(".egg-info")
             || head.ends_with(".pyc")
         {
-            out |= bit("artefact");
+            out |= const { bit("artefact") };
         }
     }
     out

@@ -4,6 +4,7 @@ use super::{
     CommandAnalyzer, parse,
     parse::Body,
     syntax::{Assign, Cmd, Redirect, Simple, Target, Word},
+    trace::Kind,
     value::{HOLE, Value, from},
     wrapper::quote,
 };
@@ -158,7 +159,9 @@ impl<'a> Shell<'a> {
     fn latent(&mut self, scope: &mut Scope<'_>) {
         for (text, span) in mem::take(&mut self.traps) {
             self.span = span;
+            let entered = self.enter(Kind::Trap, "", scope);
             self.maybe(&text, scope);
+            Self::leave(entered, &Value::default(), scope);
         }
         let names: Vec<String> = self
             .functions
@@ -218,7 +221,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    pub(super) fn substitution(&mut self, body: &Body, scope: &mut Scope<'_>) -> Value {
+    pub(super) fn substitution(&mut self, kind: Kind, body: &Body, scope: &mut Scope<'_>) -> Value {
         let piped = mem::replace(&mut self.piped, true);
         let span = self.span;
         let (cwd, privileged) = (self.cwd.clone(), self.privileged);
@@ -238,7 +241,9 @@ impl<'a> Shell<'a> {
             self.piped = piped;
             return self.file(&path);
         }
+        let entered = self.enter(kind, "", scope);
         let out = self.run(body, scope);
+        Self::leave(entered, &out, scope);
         self.piped = piped;
         self.span = span;
         self.cwd = cwd;
@@ -263,6 +268,7 @@ impl<'a> Shell<'a> {
                 let piped = self.piped;
                 let mut input = outer_in.clone();
                 self.forks = self.forks.saturating_add(1);
+                let entered = self.enter(Kind::Pipeline, "", scope);
                 for (i, stage) in stages.iter().enumerate() {
                     self.piped = piped || i.saturating_add(1) < stages.len();
                     self.stdin = input;
@@ -271,7 +277,9 @@ impl<'a> Shell<'a> {
                 self.forks = self.forks.saturating_sub(1);
                 self.stdin = outer_in;
                 self.piped = piped;
-                input.unwrap_or_default()
+                let out = input.unwrap_or_default();
+                Self::leave(entered, &out, scope);
+                out
             }
             Cmd::Background(command) => {
                 self.forks = self.forks.saturating_add(1);
@@ -670,7 +678,9 @@ impl<'a> Shell<'a> {
         let span = self.span;
         let positional = mem::replace(&mut self.positional, argv.to_vec());
         let outer_here = mem::replace(&mut self.here, here);
+        let entered = self.enter(Kind::Function, name, scope);
         let out = self.run(&body, scope);
+        Self::leave(entered, &out, scope);
         self.here = outer_here;
         self.positional = positional;
         self.span = span;
@@ -698,7 +708,9 @@ impl<'a> Shell<'a> {
             text.push_str(&quote(&arg.text));
         }
         self.active.push((name.to_owned(), self.forks));
+        let entered = self.enter(Kind::Alias, name, scope);
         let out = self.nested(&text, scope);
+        Self::leave(entered, &out, scope);
         self.active.pop();
         Some(out)
     }

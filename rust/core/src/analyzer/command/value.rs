@@ -1,5 +1,7 @@
 //! What is known of a word or a stream: its text with holes, and where it comes from.
 
+use std::borrow::Cow;
+
 /// Stands in a text for what cannot be known.
 pub(in super::super) const HOLE: char = '\u{fffc}';
 /// Longest text that is tracked; beyond it a value is a hole.
@@ -67,8 +69,12 @@ impl Value {
     }
 
     /// The known parts alone.
-    pub(super) fn solid(&self) -> String {
-        self.text.replace(HOLE, "")
+    pub(super) fn solid(&self) -> Cow<'_, str> {
+        if self.is_known() {
+            Cow::Borrowed(&self.text)
+        } else {
+            Cow::Owned(self.text.replace(HOLE, ""))
+        }
     }
 
     pub(super) fn push(&mut self, text: &str) {
@@ -98,18 +104,27 @@ impl Value {
 /// Whether `pattern` with `*`, `?` and `[…]` matches all of `text`: linear memory, no backtracking
 /// beyond the last star.
 pub(in super::super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    wild(pattern, text, |b| b)
+}
+
+/// As [`glob`], for a pattern in lower case; the case of the text is ignored.
+pub(super) fn glob_lower(pattern: &[u8], text: &[u8]) -> bool {
+    wild(pattern, text, |b| b.to_ascii_lowercase())
+}
+
+fn wild(pattern: &[u8], text: &[u8], fold: impl Fn(u8) -> u8) -> bool {
     let (mut p, mut t) = (0_usize, 0_usize);
     let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
+    while let Some(byte) = text.get(t).map(|b| fold(*b)) {
         let matched = match pattern.get(p) {
             Some(b'*') => {
                 star = Some((p, t));
                 p = p.saturating_add(1);
                 continue;
             }
-            Some(b'[') => class(pattern, p, text.get(t).copied().unwrap_or(0)),
+            Some(b'[') => class(pattern, p, byte),
             Some(b'?') => Some(p.saturating_add(1)),
-            Some(b) if Some(b) == text.get(t) => Some(p.saturating_add(1)),
+            Some(b) if *b == byte => Some(p.saturating_add(1)),
             _ => None,
         };
         if let Some(next) = matched {

@@ -1,6 +1,7 @@
 //! What runs what: programs whose arguments are, or hold, another command.
 
 use super::value::Value;
+use std::{collections::HashMap, sync::LazyLock};
 
 /// A command inside a command.
 #[derive(Debug)]
@@ -298,16 +299,42 @@ fn names(list: &str, name: &str) -> bool {
     list.split('|').any(|n| n == name)
 }
 
+/// What the tables say of one program.
+#[derive(Default)]
+struct Known {
+    wrappers: Vec<&'static Wrapper>,
+    options: Vec<&'static str>,
+}
+
+/// The tables by program.
+static KNOWN: LazyLock<HashMap<&str, Known>> = LazyLock::new(|| {
+    let mut known: HashMap<&str, Known> = HashMap::new();
+    for wrapper in WRAPPERS {
+        for name in wrapper.names.split('|') {
+            known.entry(name).or_default().wrappers.push(wrapper);
+        }
+    }
+    for (programs, options) in CARRIERS {
+        for name in programs.split(' ') {
+            known.entry(name).or_default().options.push(options);
+        }
+    }
+    known
+});
+
 /// The commands in the arguments of `program`, as far as tables know. `find`, `xargs`, shells and
 /// `ssh` have forms of their own elsewhere.
 pub(super) fn inner(program: &str, args: &[Value]) -> Vec<Inner> {
     let mut out = Vec::new();
-    carried(program, args, &mut out);
+    let known = KNOWN.get(program);
+    for options in known.map_or(&[][..], |k| k.options.as_slice()) {
+        carried(program, options, args, &mut out);
+    }
     if TEXTS.contains(&program) {
         texts(program, args, &mut out);
         return out;
     }
-    for wrapper in WRAPPERS.iter().filter(|w| names(w.names, program)) {
+    for wrapper in known.map_or(&[][..], |k| k.wrappers.as_slice()) {
         let Some(start) = leading(wrapper, args) else {
             continue;
         };
@@ -636,51 +663,46 @@ fn texts(program: &str, args: &[Value], out: &mut Vec<Inner>) {
     }
 }
 
-fn carried(program: &str, args: &[Value], out: &mut Vec<Inner>) {
-    for (programs, options) in CARRIERS {
-        if !programs.split(' ').any(|p| p == program) {
-            continue;
+fn carried(program: &str, options: &str, args: &[Value], out: &mut Vec<Inner>) {
+    for (i, arg) in args.iter().enumerate().take(256) {
+        let text = arg.text.as_str();
+        for option in options.split(' ').filter(|o| !o.is_empty()) {
+            let clustered = option.len() == 2
+                && matches!(
+                    program,
+                    "ex" | "vim" | "vi" | "su" | "runuser" | "script" | "nvim"
+                )
+                && text.len() <= 4
+                && text.starts_with('-')
+                && text.ends_with(option.trim_start_matches('-'));
+            let value = if text == option || clustered {
+                args.get(i.saturating_add(1)).cloned()
+            } else {
+                text.strip_prefix(option)
+                    .and_then(|rest| {
+                        rest.strip_prefix('=').or_else(|| {
+                            (!option.starts_with("--")
+                                && !rest.is_empty()
+                                && option.len() == 2
+                                && program != "find")
+                                .then_some(rest)
+                        })
+                    })
+                    .map(|rest| Value {
+                        text: rest.to_owned(),
+                        ..arg.clone()
+                    })
+            };
+            if let Some(value) = value.and_then(|v| unpack(program, option, v)) {
+                out.push(Inner::Text(value));
+            }
         }
-        for (i, arg) in args.iter().enumerate().take(256) {
-            let text = arg.text.as_str();
-            for option in options.split(' ').filter(|o| !o.is_empty()) {
-                let clustered = option.len() == 2
-                    && matches!(
-                        program,
-                        "ex" | "vim" | "vi" | "su" | "runuser" | "script" | "nvim"
-                    )
-                    && text.len() <= 4
-                    && text.starts_with('-')
-                    && text.ends_with(option.trim_start_matches('-'));
-                let value = if text == option || clustered {
-                    args.get(i.saturating_add(1)).cloned()
-                } else {
-                    text.strip_prefix(option)
-                        .and_then(|rest| {
-                            rest.strip_prefix('=').or_else(|| {
-                                (!option.starts_with("--")
-                                    && !rest.is_empty()
-                                    && option.len() == 2
-                                    && program != "find")
-                                    .then_some(rest)
-                            })
-                        })
-                        .map(|rest| Value {
-                            text: rest.to_owned(),
-                            ..arg.clone()
-                        })
-                };
-                if let Some(value) = value.and_then(|v| unpack(program, option, v)) {
-                    out.push(Inner::Text(value));
-                }
-            }
-            if program == "git" && text.starts_with("ext::") {
-                let command = text
-                    .trim_start_matches("ext::")
-                    .replace("% ", "\\ ")
-                    .replace("%S", "");
-                out.push(Inner::Text(Value::known(command)));
-            }
+        if program == "git" && text.starts_with("ext::") {
+            let command = text
+                .trim_start_matches("ext::")
+                .replace("% ", "\\ ")
+                .replace("%S", "");
+            out.push(Inner::Text(Value::known(command)));
         }
     }
 }
