@@ -28,6 +28,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mcp_egress_guard.bench.workloads import call, frame
+
 GUARD = str(Path(sysconfig.get_path("scripts")) / "egress-guard")
 BLOCKS = 5
 ADDED_P50 = 150e-6
@@ -37,14 +39,7 @@ RATE_OVER_NGINX = 0.5
 STREAMS_MB = 150
 EVENT_DELAY = 200e-6
 
-BODY = json.dumps(
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "tools/call",
-        "params": {"name": "list_files", "arguments": {"path": "/srv/reports/2026/quarter"}},
-    }
-).encode()
+BODY = frame(call("list_files", path="/srv/reports/2026/quarter") | {"id": 1})
 ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a.txt b.txt"}]}}'
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
     len(ANSWER),

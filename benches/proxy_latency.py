@@ -6,7 +6,6 @@ fast echo of its own, so that the guard is what is measured. Exits 1 if a figure
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -19,8 +18,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from mcp_egress_guard.bench.peers import SERVER
+from mcp_egress_guard.bench.workloads import call, frame
+
 GUARD = str(Path(sysconfig.get_path("scripts")) / "egress-guard")
-ECHO = [sys.executable, __file__, "--echo"]
+ECHO = [*SERVER, "stdio"]
+FRAME = frame(call("list_files", path="/tmp/reports"))  # noqa: S108
 ADDED_BUDGET = 60e-6
 RATE_BUDGET = 20_000
 BLOCKS = 5
@@ -28,23 +31,7 @@ BLOCKS = 5
 
 def tiny(number: int) -> bytes:
     """A `tools/call` of about 130 bytes; the id comes first, where the echo looks for it."""
-    return (
-        b'{"id":%07d,"jsonrpc":"2.0","method":"tools/call",'
-        b'"params":{"name":"list_files","arguments":{"path":"/tmp/reports"}}}\n'
-    ) % (number + 1_000_000)
-
-
-def echo() -> None:
-    """Answers each line with an empty result under its id, many lines to a write."""
-    rest = b""
-    while data := os.read(0, 1 << 20):
-        *lines, rest = (rest + data).split(b"\n")
-        answers = [
-            b'{"jsonrpc":"2.0","id":%b,"result":{"content":[]}}\n' % line[6:13] for line in lines
-        ]
-        out = b"".join(answers)
-        while out:
-            out = out[os.write(1, out) :]
+    return b"%b%07d%b\n" % (FRAME[:6], number + 1_000_000, FRAME[13:])
 
 
 class Peer:
@@ -137,9 +124,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
-    if parser.parse_args().echo:
-        echo()
-    else:
-        sys.exit(main())
+    sys.exit(main())

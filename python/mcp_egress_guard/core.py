@@ -23,9 +23,13 @@ from mcp_egress_guard._core import (
     __version__,
     builtin_packs,
     builtin_profiles,
+    calibrate,
     detectors,
+    empty_call,
     mask,
+    measure_stage,
     policy_codes,
+    profile,
     verify_log,
 )
 from mcp_egress_guard.result import EvaluationResult, PolicyDecision, RuleTrace, request_hash
@@ -46,13 +50,17 @@ __all__ = [
     "builtin_packs",
     "builtin_profiles",
     "builtin_rules",
+    "calibrate",
     "check_rules",
     "compile_guard",
     "core_version",
     "detector_files",
     "detectors",
+    "empty_call",
     "mask",
+    "measure_stage",
     "policy_codes",
+    "profile",
     "verify_log",
 ]
 

@@ -11,9 +11,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACKAGE = "mcp_egress_guard"
-HEAVY = {"orjson", "pydantic", "rich", "sqlalchemy", "yaml"}
+HEAVY = {"orjson", "pydantic", "sqlalchemy", "tabulate", "yaml"}
 
 
 def lint(root: Path, module: str, source: str) -> str:
@@ -51,10 +53,24 @@ def test_a_relative_import_is_no_way_around(root: Path) -> None:
         assert "TID252" in lint(root, "proxy/stdio.py", source)
 
 
-def test_only_render_imports_rich(root: Path) -> None:
+def test_only_render_imports_the_tables(root: Path) -> None:
     for path in (root / "python" / PACKAGE).rglob("*.py"):
         if path.name != "render.py":
-            assert not re.search(r"^\s*(from|import) rich\b", path.read_text(), re.M), path
+            assert not re.search(r"^\s*(from|import) tabulate\b", path.read_text(), re.M), path
+
+
+def test_the_default_installation_is_twelve_distributions_at_most() -> None:
+    found: set[str] = set()
+    todo = ["mcp-egress-guard"]
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name not in found:
+            found.add(name)
+            needs = [Requirement(line) for line in importlib.metadata.requires(name) or ()]
+            wanted = [n for n in needs if not n.marker or n.marker.evaluate({"extra": ""})]
+            todo += [need.name for need in wanted]
+    assert {"orjson", "pydantic", "typer-slim"} <= found
+    assert len(found) <= 12, sorted(found)
 
 
 def test_the_core_reads_no_file_and_no_clock(root: Path) -> None:

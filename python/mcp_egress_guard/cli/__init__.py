@@ -12,6 +12,7 @@ import typer
 from mcp_egress_guard import __version__
 from mcp_egress_guard.cli import (
     audit,
+    bench,
     detectors,
     doctor,
     explain,
@@ -41,6 +42,7 @@ explain.register(app)
 scan.register(app)
 replay.register(app)
 detectors.register(app)
+bench.register(app)
 app.add_typer(rules.app, name="rules")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")

@@ -1,27 +1,37 @@
-"""Tables and progress for people. The only module that uses rich."""
+"""Tables and progress for people. The only module that uses tabulate."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+# Widest table that goes into a file or a pipe.
+PLAIN_WIDTH = 200
+# No column is made narrower than this.
+NARROWEST = 8
+
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table on stdout. Cells are data: no markup, no control characters."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    import tabulate
+    import typer
 
+    # Else headings are wider than what they are over, and the table than its terminal.
+    tabulate.MIN_PADDING = 0
+    cells = [[printable(cell) for cell in row] for row in rows]
     # Into a file or pipe a table keeps its cells whole; a terminal has its own width.
-    console = Console(width=None if sys.stdout.isatty() else _width(columns, rows))
-    grid = Table(title=Text(title))
-    for column in columns:
-        grid.add_column(column, overflow="fold", justify="left")
-    for row in rows:
-        grid.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(grid)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+    text = tabulate.tabulate(
+        cells,
+        headers=list(columns),
+        tablefmt="rounded_outline",
+        disable_numparse=True,
+        maxcolwidths=_widths(columns, cells, width) if cells else None,
+    )
+    typer.echo(f"{printable(title)}\n{text}")
 
 
 def printable(text: str) -> str:
@@ -49,14 +59,18 @@ def progress_bar(label: str, total: int, *, shown: bool) -> Iterator[Callable[[i
     if not shown:
         yield lambda _done: None
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    import typer
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda done: progress.update(task, completed=done)
+    with typer.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield lambda done: bar.update(done - bar.pos)
 
 
-def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    longest = [max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
-    return min(sum(longest) + 3 * len(columns) + 1, 200)
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column may be, so that the table fits; the widest gives way first."""
+    widths = [max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    over = sum(widths) + 3 * len(widths) + 1 - width
+    while over > 0 and max(widths) > NARROWEST:
+        at = widths.index(max(widths))
+        widths[at] -= 1
+        over -= 1
+    return [max(1, size) for size in widths]

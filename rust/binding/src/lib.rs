@@ -5,6 +5,7 @@
 
 mod analyze;
 mod audit;
+mod bench;
 mod gateway;
 mod guard;
 mod panics;
@@ -95,5 +96,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(analyze::analyze_command, module)?)?;
     module.add_function(wrap_pyfunction!(analyze::analyze_code, module)?)?;
     module.add_function(wrap_pyfunction!(analyze::mask, module)?)?;
+    module.add_function(wrap_pyfunction!(bench::calibrate, module)?)?;
+    module.add_function(wrap_pyfunction!(bench::empty_call, module)?)?;
+    module.add_function(wrap_pyfunction!(bench::measure_stage, module)?)?;
+    module.add_function(wrap_pyfunction!(bench::profile, module)?)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The whole judgement of one message: walk, decode, analyze, decide, redact in one call.
 
 mod arguments;
+pub mod stages;
 
 use crate::{
     analyzer::{Analyzers, Scope, destination::Destination, text::TextContext},

@@ -16,6 +16,7 @@ mod pattern;
 mod pem;
 mod pieces;
 mod prefilter;
+mod profile;
 pub(super) mod quality;
 mod rule;
 pub(super) mod scan;
@@ -28,6 +29,7 @@ mod tests;
 pub(crate) use assign::name_before;
 pub(crate) use builtin::Builtin;
 pub(crate) use checksum::base64;
+pub use profile::Part;
 
 use super::{Scope, entropy};
 use crate::{

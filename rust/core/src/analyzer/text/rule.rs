@@ -52,6 +52,10 @@ pub(crate) struct Call {
 }
 
 impl Rule {
+    pub(super) fn detector(&self) -> DetectorId {
+        self.detector
+    }
+
     /// Compiles an entry.
     ///
     /// # Errors

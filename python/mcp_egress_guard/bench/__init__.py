@@ -1,0 +1,1 @@
+"""Measures the guard on this machine, with the user's policy: `egress-guard bench`."""
