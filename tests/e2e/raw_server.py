@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -196,6 +197,58 @@ def closed_ears() -> None:
         time.sleep(60)
 
 
+def chaos() -> None:
+    """Errs in every way, by a seed in the environment; dies in the middle of the work if told so."""
+    dice = random.Random(os.environ.get("CHAOS", "0"))  # noqa: S311  (a test that repeats)
+    dies = int(os.environ.get("CHAOS_DIES", "-1"))
+    kept: list[bytes] = []
+    for number, line in enumerate(sys.stdin.buffer):
+        note(line)
+        if number == dies:
+            say(b'{"jsonrpc":"2.0","id":')
+            os.kill(os.getpid(), signal.SIGKILL)
+        match dice.randrange(16):
+            case 0:
+                kept.append(line)
+            case 1:
+                say(b'{"jsonrpc":"2.0","id":-5,"result":{}}\n')
+                answer(line)
+                answer(line)
+            case 2:
+                say(b"garbage \xff\xfe {\n[1,\n")
+                answer(line)
+            case 3:
+                os.write(2, b"e" * dice.randrange(100_000) + b"\n")
+                answer(line, {"text": "x" * dice.randrange(300_000)})
+            case 4:
+                whole = json.dumps({"jsonrpc": "2.0", "id": json.loads(line)["id"], "result": {}})
+                half = len(whole) // 2
+                say(whole[:half].encode())
+                time.sleep(0.001)
+                say(whole[half:].encode() + b"\n")
+            case 5:
+                dice.shuffle(kept)
+                for late in kept[: len(kept) // 2]:
+                    answer(late)
+                del kept[: len(kept) // 2]
+                answer(line)
+            case 6:
+                pass
+            case _:
+                answer(line)
+
+
+def endless() -> None:
+    """Sends a gigabyte without an end of line at the first request, then answers it."""
+    line = sys.stdin.buffer.readline()
+    block = b"x" * (1 << 20)
+    say(b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"')
+    for _ in range(1024):
+        say(block)
+    say(b'"}}\n')
+    answer(line)
+
+
 BEHAVIOURS: dict[str, Callable[[], None]] = {
     f.__name__: f
     for f in (
@@ -215,6 +268,8 @@ BEHAVIOURS: dict[str, Callable[[], None]] = {
         batches,
         surroundings,
         closed_ears,
+        chaos,
+        endless,
     )
 }
 

