@@ -3,7 +3,8 @@
 A thread for each direction reads lines, hands each to the session, and carries out its commands in
 order; the main thread waits for the end of either side or for a signal. Exit codes: the server's
 own; 128 and the number of the signal that ended the guard; 1 where the server left requests
-unanswered, or the client was gone; 126 and 127 where the server cannot be started.
+unanswered, or the client was gone; 70 where the guard itself failed, such as for want of memory; 126
+and 127 where the server cannot be started.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ AS_IT_IS, FORWARD, REPLY, AUDIT, LOG = range(5)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOST_LOG_LINES = 1_000
 FLUSH = 1 << 16
+# EX_SOFTWARE of sysexits.h.
+BROKEN = 70
 DEFAULT_LIMIT = 64 << 20
 
 
@@ -146,6 +149,11 @@ class Proxy:
         except OSError:
             self.events.put(("client gone", 0))
             return False
+        except Exception as error:
+            # Such as no memory left. A direction that stands still would leave both sides waiting.
+            self.events.put(("broken", 0))
+            self.notes.write(f"internal error of the guard: {type(error).__name__}")
+            return False
         finally:
             self.busy[side] = False
         return True
@@ -237,6 +245,8 @@ class Proxy:
                 return self.stop(128 + detail)
             if event == "client gone":
                 return self.stop(1)
+            if event == "broken":
+                return self.stop(BROKEN)
             if event == "server end":
                 return self.server_ended(client_ended)
             if event == "client end":
