@@ -198,7 +198,7 @@ def closed_ears() -> None:
 
 
 def chaos() -> None:
-    """Errs in every way, by a seed in the environment; dies in the middle of the work if told so."""
+    """Errs in every way, by a seed in the environment; dies amid its work if told so."""
     dice = random.Random(os.environ.get("CHAOS", "0"))  # noqa: S311  (a test that repeats)
     dies = int(os.environ.get("CHAOS_DIES", "-1"))
     kept: list[bytes] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import resource
 import shutil
@@ -15,6 +16,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -24,9 +26,9 @@ from typing import Any
 
 import pytest
 
-from .http_peers import Guarded, Peer, Seen, Server, Wire, echo, guarded, post
+from .http_peers import Peer, Seen, Server, Wire, echo, guarded, post
 from .http_peers import call as http_call
-from .talk import DENIED, Talk, alive, call, request
+from .talk import DENIED, RAW_SERVER, Talk, alive, call, request
 
 pytestmark = pytest.mark.timeout(3600)
 CALLS = int(os.environ.get("SOAK_CALLS", "2000"))
@@ -46,10 +48,6 @@ def config(folder: Path, *server: str, **sections: Any) -> tuple[str, ...]:
 
 def raw(folder: Path, behaviour: str) -> list[str]:
     """The command of the raw server."""
-    import sys
-
-    from .talk import RAW_SERVER
-
     return [sys.executable, str(RAW_SERVER), behaviour, str(folder / "notes")]
 
 
@@ -68,7 +66,7 @@ def stdio_round(guard: str, folder: Path, count: int, seed: int, *, dies: int) -
     """`count` calls through the guard to a server that errs; checks what must hold."""
     options = config(folder, *raw(folder, "chaos"))
     environment = os.environ | {"CHAOS": str(seed), "CHAOS_DIES": str(dies)}
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # noqa: S311  (a test that repeats)
     sent: dict[int, str] = {}
     with Talk(guard, folder, options=options, env=environment) as talk:
         try:
@@ -150,7 +148,7 @@ def chaos(dice: random.Random) -> Callable[[Seen, Peer], None]:
 def test_an_http_server_that_errs_at_random_loses_and_doubles_nothing(
     server: Server, guard: str, tmp_path: Path
 ) -> None:
-    server.behaviour = chaos(random.Random(7))
+    server.behaviour = chaos(random.Random(7))  # noqa: S311  (a test that repeats)
     denied = {n for n in range(CALLS) if n % 7 == 0}
     outcomes: dict[int, str] = {}
 
@@ -263,8 +261,6 @@ def test_a_gigabyte_without_an_end_of_line_is_not_kept(guard: str, tmp_path: Pat
 
 def next_or_none(talk: Talk) -> bytes | None:
     """The next answer, or None if none comes within a moment."""
-    import queue
-
     try:
         line = talk.lines.get(timeout=0.05)
     except queue.Empty:
@@ -305,7 +301,7 @@ def test_too_few_descriptors_are_survived(server: Server, guard: str, tmp_path: 
     with guarded(guard, tmp_path, {"downstream_url": server.url}) as http:
         assert http.ask(post(http_call())).status == 200
         pid = http.process.pid
-        used = len(os.listdir(f"/proc/{pid}/fd"))
+        used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 8, used + 8))
         crowd = []
         for _ in range(40):

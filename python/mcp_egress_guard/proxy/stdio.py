@@ -3,8 +3,8 @@
 A thread for each direction reads lines, hands each to the session, and carries out its commands in
 order; the main thread waits for the end of either side or for a signal. Exit codes: the server's
 own; 128 and the number of the signal that ended the guard; 1 where the server left requests
-unanswered, or the client was gone; 70 where the guard itself failed, such as for want of memory; 126
-and 127 where the server cannot be started.
+unanswered, or the client was gone; 70 where the guard itself failed, such as for want of memory;
+126 and 127 where the server cannot be started.
 """
 
 from __future__ import annotations
