@@ -159,6 +159,43 @@ pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String>
     T::deserialize(value).map_err(|e| e.to_string())
 }
 
+/// One or several strings, as entries write them. Empty where nothing is written.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// `x`
+    One(String),
+    /// `[x, y]`
+    Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl OneOrMany {
+    /// Brings all into lower case.
+    pub fn lower(&mut self) {
+        match self {
+            Self::One(one) => one.make_ascii_lowercase(),
+            Self::Many(many) => many.iter_mut().for_each(|p| p.make_ascii_lowercase()),
+        }
+    }
+}
+
+impl std::ops::Deref for OneOrMany {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

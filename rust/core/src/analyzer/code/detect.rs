@@ -5,37 +5,10 @@ use crate::{
         Language,
         command::{CLASSES, class_bits, glob},
     },
-    detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed},
+    detector::{Catalog, CatalogError, DetectorId, OneOrMany, syntax::DetectorKind, typed},
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-
-/// One or several strings.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum List {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self::Many(Vec::new())
-    }
-}
-
-impl List {
-    fn all(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.all().is_empty()
-    }
-}
 
 /// The `match` and `unless` of an entry. All fields that are given must hold; the values within
 /// a field are alternatives.
@@ -43,22 +16,22 @@ impl List {
 #[serde(deny_unknown_fields, default)]
 struct Pattern {
     /// `python` where nothing else is said.
-    language: List,
+    language: OneOrMany,
     /// Globs over the resolved name of what is called: `os.system`, `boto3.client().delete_*`;
     /// a name that the text does not define starts with `~`.
-    call: List,
+    call: OneOrMany,
     /// Modules, with what is below them.
-    import: List,
+    import: OneOrMany,
     /// Names that are read, called or not.
-    read: List,
+    read: OneOrMany,
     /// Globs by position or name of an argument: `{"0|mode": "w*"}`; `self` is the receiver.
-    argument: BTreeMap<String, List>,
+    argument: BTreeMap<String, OneOrMany>,
     /// Which argument `place` is about: `0|path`, `self`; several are alternatives.
-    target: List,
+    target: OneOrMany,
     /// Classes of which one fits the target; see the shell's `place.rs`.
-    place: List,
+    place: OneOrMany,
     /// Where an argument comes from: `secret`, `network` …
-    from: List,
+    from: OneOrMany,
     /// At least so many positional arguments.
     min_arguments: usize,
     /// At most so many.
@@ -162,17 +135,17 @@ fn picks<'f>(fact: &'f Fact<'_>, key: &str) -> Option<&'f Argument> {
 
 impl Pattern {
     fn check(&self) -> Result<(), String> {
-        for name in self.place.all() {
+        for name in self.place.iter() {
             if !CLASSES.contains(&name.as_str()) {
                 return Err(format!("unknown place \"{name}\""));
             }
         }
-        for name in self.from.all() {
+        for name in self.from.iter() {
             if !super::python::from::NAMES.contains(&name.as_str()) {
                 return Err(format!("unknown origin \"{name}\""));
             }
         }
-        for name in self.language.all() {
+        for name in self.language.iter() {
             if ![
                 "python",
                 "javascript",
@@ -193,7 +166,6 @@ impl Pattern {
 
     fn place_mask(&self) -> u32 {
         self.place
-            .all()
             .iter()
             .filter_map(|n| CLASSES.iter().position(|c| c == n))
             .fold(0, |m, i| m | 1_u32 << i)
@@ -204,12 +176,12 @@ impl Pattern {
             fact.language == Language::Python
         } else {
             let name = language_name(fact.language);
-            self.language.all().iter().any(|l| l == name || l == "any")
+            self.language.iter().any(|l| l == name || l == "any")
         };
         let named = match fact.seen {
-            Seen::Call => any_glob(self.call.all(), fact.name),
-            Seen::Read => self.read.all().iter().any(|n| n == fact.name),
-            Seen::Import => self.import.all().iter().any(|m| {
+            Seen::Call => any_glob(&self.call, fact.name),
+            Seen::Read => self.read.iter().any(|n| n == fact.name),
+            Seen::Import => self.import.iter().any(|m| {
                 fact.name
                     .strip_prefix(m.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -225,7 +197,7 @@ impl Pattern {
     fn fits(&self, fact: &Fact<'_>) -> bool {
         let positional = fact.arguments.iter().filter(|a| a.index < 64).count();
         let wanted = self.place_mask();
-        let origin = bits(self.from.all());
+        let origin = bits(&self.from);
         positional >= self.min_arguments
             && self.max_arguments.is_none_or(|max| positional <= max)
             && self.argument.iter().all(|(key, globs)| {
@@ -235,13 +207,12 @@ impl Pattern {
                     } else {
                         &a.label
                     };
-                    any_glob(globs.all(), text)
+                    any_glob(globs, text)
                 })
             })
             && (wanted == 0
                 || self
                     .target
-                    .all()
                     .iter()
                     .filter_map(|key| picks(fact, key))
                     .any(|a| class_bits(&a.text, a.many, a.temporary) & wanted != 0))
@@ -251,7 +222,6 @@ impl Pattern {
                         && (self.target.is_empty()
                             || self
                                 .target
-                                .all()
                                 .iter()
                                 .any(|k| picks(fact, k).is_some_and(|p| std::ptr::eq(p, a))))
                 }))
@@ -295,7 +265,7 @@ impl Table {
         if let Some(name) = &wanted.builtin {
             self.builtins.insert(name.clone(), id);
         }
-        for call in wanted.call.all() {
+        for call in wanted.call.iter() {
             let tail = tail(call);
             let slot = if tail.contains(['*', '?']) {
                 &mut self.wild
@@ -306,7 +276,7 @@ impl Table {
                 slot.push(index);
             }
         }
-        for read in wanted.read.all() {
+        for read in wanted.read.iter() {
             self.reads.entry(read.clone()).or_default().push(index);
         }
         if !wanted.import.is_empty() {

@@ -4,78 +4,49 @@ use super::{
     place::{self, CLASSES},
     value::{HOLE, Value, glob, glob_lower},
 };
-use crate::detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed};
+use crate::detector::{Catalog, CatalogError, DetectorId, OneOrMany, syntax::DetectorKind, typed};
 use serde::Deserialize;
 use std::{
     borrow::Cow,
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     ptr,
     sync::LazyLock,
 };
-
-/// One or several strings.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Some1 {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Default for Some1 {
-    fn default() -> Self {
-        Self::Many(Vec::new())
-    }
-}
-
-impl Some1 {
-    fn list(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-
-    fn lower(&mut self) {
-        match self {
-            Self::One(one) => one.make_ascii_lowercase(),
-            Self::Many(many) => many.iter_mut().for_each(|p| p.make_ascii_lowercase()),
-        }
-    }
-}
 
 /// The `match` and `unless` of an entry. All fields that are given must hold; the values within
 /// a field are alternatives.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Pattern {
-    /// Names without folder, in lower case; `*` and `?` are wild.
-    program: Some1,
+    /// Names without folder, in lower case; `*` and `?` are wild. `*` alone, with a subcommand, is
+    /// any program that is not excepted by `unless`.
+    program: OneOrMany,
     /// Leading operands: `"s3 rm|rb"` is `s3` and then one of the two; `*` stands for any one.
-    subcommand: Some1,
+    subcommand: OneOrMany,
     /// Flags, of which one is given; `-x` also within a cluster.
-    any_flag: Some1,
+    any_flag: OneOrMany,
     /// Flags that are all given; `"-f|--force"` is one of the two.
-    all_flags: Some1,
+    all_flags: OneOrMany,
     /// Values of flags, as globs; keys as in `all_flags`.
-    flag_value: BTreeMap<String, Some1>,
+    flag_value: BTreeMap<String, OneOrMany>,
     /// Globs, of which one matches an operand behind the subcommand.
-    operand: Some1,
+    operand: OneOrMany,
     /// Globs, of which one matches any argument; case is ignored.
-    arg: Some1,
+    arg: OneOrMany,
     /// A second list like `arg`.
-    also: Some1,
+    also: OneOrMany,
     /// Classes of which one fits an operand; see `place.rs`.
-    place: Some1,
+    place: OneOrMany,
     /// Classes of which one fits each operand, in a command of the outermost text that runs in a
     /// known folder, with no other rights and not for many operands.
-    every_place: Some1,
+    every_place: OneOrMany,
     /// Classes of which one fits the last operand.
-    last_place: Some1,
+    last_place: OneOrMany,
     /// Classes of which one fits what is written to by a redirection.
-    write_to: Some1,
+    write_to: OneOrMany,
     /// Globs of which one matches what is written to.
-    write_path: Some1,
+    write_path: OneOrMany,
     /// At least so many operands behind the subcommand.
     min_operands: usize,
     /// At most so many.
@@ -102,6 +73,9 @@ struct Wanted {
     write: u32,
 }
 
+/// Most leading words among which a subcommand is looked for.
+const MOST_WORDS: usize = 4;
+
 /// One compiled entry.
 #[derive(Debug)]
 struct Entry {
@@ -116,6 +90,10 @@ pub(super) struct Table {
     entries: Vec<Entry>,
     by_program: HashMap<String, Vec<usize>>,
     by_glob: Vec<(String, usize)>,
+    /// Entries about any program, and the words of which their subcommands have one.
+    any_program: Vec<usize>,
+    any_words: HashSet<String>,
+    any_stems: Vec<String>,
     writers: Vec<usize>,
     builtins: HashMap<String, DetectorId>,
 }
@@ -160,6 +138,11 @@ const ONE_DASH: [&str; 18] = [
     "bq",
 ];
 
+/// Programs whose first operand is a pattern.
+const SEARCHES: [&str; 9] = [
+    "grep", "egrep", "fgrep", "rg", "ag", "ack", "zgrep", "ugrep", "pgrep-x",
+];
+
 /// Programs that accept any unambiguous beginning of a long option.
 const ABBREVIATES: [&str; 24] = [
     "rm", "chmod", "chown", "chgrp", "cp", "mv", "ln", "shred", "truncate", "tee", "rmdir",
@@ -180,7 +163,7 @@ const VALUED: [(&str, &str); 33] = [
     ("oc", "-n --namespace --context --kubeconfig -l -f -o"),
     (
         "docker",
-        "-H --host -c --context --config -l --log-level -e --env --name -p --publish -w --workdir -u --user --filter --format --network --entrypoint -f --file -t --tag --profile --project-name --rmi --time",
+        "-H --host -c --context --config -l --log-level --restart -v --volume -e --env --name -p --publish -w --workdir -u --user --filter --format --network --entrypoint -f --file -t --tag --profile --project-name --rmi --time",
     ),
     (
         "podman",
@@ -293,6 +276,14 @@ impl<'f> Fact<'f> {
             program
         };
         let valued = TAKING.get(family).map_or(&[][..], Vec::as_slice);
+        // The first operand is what is looked for, not where.
+        let mut pattern = SEARCHES.contains(&program)
+            && !args.iter().any(|a| {
+                matches!(
+                    a.text.as_str(),
+                    "-e" | "-f" | "--regexp" | "--file" | "--files"
+                )
+            });
         let one_dash = ONE_DASH.contains(&program);
         let mut i = 0_usize;
         while let Some(arg) = args.get(i) {
@@ -303,7 +294,9 @@ impl<'f> Fact<'f> {
                 break;
             }
             if !text.starts_with('-') || text.len() < 2 {
-                fact.operands.push(arg);
+                if !std::mem::take(&mut pattern) {
+                    fact.operands.push(arg);
+                }
                 continue;
             }
             let mut take = |flag: Cow<'f, str>, inline: Option<&'f str>, i: &mut usize| {
@@ -371,7 +364,9 @@ impl<'f> Fact<'f> {
     }
 
     fn windows(&self) -> bool {
-        self.program.contains('-') && self.program.bytes().any(|b| b == b'-')
+        self.program
+            .split_once('-')
+            .is_some_and(|(verb, _)| super::windows::is_verb(verb))
     }
 
     /// Only asks for help or shows what it would do.
@@ -429,7 +424,7 @@ impl Pattern {
             &self.last_place,
             &self.write_to,
         ] {
-            for name in list.list() {
+            for name in list.iter() {
                 if !CLASSES.contains(&name.as_str()) {
                     return Err(format!("unknown place \"{name}\""));
                 }
@@ -453,17 +448,17 @@ impl Pattern {
             list.lower();
         }
         self.wanted = Wanted {
-            place: mask(self.place.list()),
-            every: mask(self.every_place.list()),
-            last: mask(self.last_place.list()),
-            write: mask(self.write_to.list()),
+            place: mask(&self.place),
+            every: mask(&self.every_place),
+            last: mask(&self.last_place),
+            write: mask(&self.write_to),
         };
         Ok(self)
     }
 
     /// How many leading operands the subcommand takes, if it matches.
     fn subcommand(&self, fact: &Fact<'_>) -> Option<usize> {
-        let list = self.subcommand.list();
+        let list = &self.subcommand;
         if list.is_empty() {
             return Some(0);
         }
@@ -504,20 +499,20 @@ impl Pattern {
             return false;
         };
         let operands = fact.operands.get(skip..).unwrap_or_default();
-        let any = |list: &Some1, test: &dyn Fn(&String) -> bool| {
-            list.list().is_empty() || list.list().iter().any(test)
+        let any = |list: &OneOrMany, test: &dyn Fn(&String) -> bool| {
+            list.is_empty() || list.iter().any(test)
         };
-        let args = |list: &Some1| {
-            list.list().is_empty() || fact.args.iter().any(|a| any_glob(list.list(), &a.solid()))
+        let args = |list: &OneOrMany| {
+            list.is_empty() || fact.args.iter().any(|a| any_glob(list, &a.solid()))
         };
         let place = |wanted: u32, mut values: &mut dyn Iterator<Item = &'f Value>| {
             wanted == 0 || Iterator::any(&mut values, |v| fact.classes(v) & wanted != 0)
         };
         any(&self.any_flag, &|f| fact.has(f))
-            && self.all_flags.list().iter().all(|f| fact.has(f))
+            && self.all_flags.iter().all(|f| fact.has(f))
             && self.flag_value.iter().all(|(flag, globs)| {
                 fact.values.iter().any(|(given, value)| {
-                    flag.split('|').any(|f| f == given) && any_glob(globs.list(), value)
+                    flag.split('|').any(|f| f == given) && any_glob(globs, value)
                 })
             })
             && operands.len() >= self.min_operands
@@ -525,21 +520,19 @@ impl Pattern {
             && self.privileged.is_none_or(|p| p == fact.privileged)
             && self.bulk.is_none_or(|b| b == fact.bulk)
             && self.piped.is_none_or(|p| p == fact.piped)
-            && (self.operand.list().is_empty()
-                || operands
-                    .iter()
-                    .any(|o| any_glob(self.operand.list(), &o.solid())))
+            && (self.operand.is_empty()
+                || operands.iter().any(|o| any_glob(&self.operand, &o.solid())))
             && args(&self.arg)
             && args(&self.also)
             && place(self.wanted.place, &mut operands.iter().copied())
             && self.every(operands, fact)
             && place(self.wanted.last, &mut operands.last().copied().into_iter())
             && place(self.wanted.write, &mut fact.writes.iter())
-            && (self.write_path.list().is_empty()
+            && (self.write_path.is_empty()
                 || fact
                     .writes
                     .iter()
-                    .any(|w| any_glob(self.write_path.list(), &w.solid())))
+                    .any(|w| any_glob(&self.write_path, &w.solid())))
     }
 }
 
@@ -571,14 +564,26 @@ impl Table {
             let index = table.entries.len();
             if let Some(name) = &wanted.builtin {
                 table.builtins.insert(name.clone(), id);
-            } else if wanted.program.list().is_empty() {
-                if wanted.write_to.list().is_empty() && wanted.write_path.list().is_empty() {
+            } else if wanted.program.is_empty() {
+                if wanted.write_to.is_empty() && wanted.write_path.is_empty() {
                     return Err(bad("match needs a program, a write or a builtin".into()));
                 }
                 table.writers.push(index);
             }
-            for program in wanted.program.list() {
-                if program.contains(['*', '?']) {
+            for program in wanted.program.iter() {
+                if program == "*" {
+                    if wanted.subcommand.is_empty() {
+                        return Err(bad("program \"*\" needs a subcommand".into()));
+                    }
+                    for word in wanted.subcommand.iter().flat_map(|s| s.split([' ', '|'])) {
+                        match word.strip_suffix('*') {
+                            Some("") => {}
+                            Some(stem) => table.any_stems.push(stem.to_owned()),
+                            None => _ = table.any_words.insert(word.to_owned()),
+                        }
+                    }
+                    table.any_program.push(index);
+                } else if program.contains(['*', '?']) {
                     table.by_glob.push((program.clone(), index));
                 } else {
                     table
@@ -607,6 +612,20 @@ impl Table {
                 .any(|(p, _)| glob(p.as_bytes(), program.as_bytes()))
     }
 
+    /// Whether one of the first words is one that entries about any program look for.
+    pub(super) fn speaks(&self, args: &[Value]) -> bool {
+        args.iter()
+            .filter(|a| !a.text.starts_with('-'))
+            .take(MOST_WORDS)
+            .any(|a| {
+                self.any_words.contains(a.text.as_str())
+                    || self
+                        .any_stems
+                        .iter()
+                        .any(|s| a.text.starts_with(s.as_str()))
+            })
+    }
+
     /// The first program an entry speaks of that matches a pattern over names.
     pub(super) fn named(&self, pattern: &str) -> Option<&str> {
         // The likeliest first, as several may match.
@@ -624,17 +643,7 @@ impl Table {
     /// The entries that hold of a command.
     pub(super) fn matching(&self, fact: &Fact<'_>) -> Vec<DetectorId> {
         let mut out = Vec::new();
-        let mut test = |index: &usize| {
-            if let Some(entry) = self.entries.get(*index)
-                && entry.wanted.holds(fact)
-                && !entry.unless.iter().any(|u| {
-                    let programs = u.program.list();
-                    (programs.is_empty() || any_glob(programs, fact.program)) && u.holds(fact)
-                })
-            {
-                out.push(entry.id);
-            }
-        };
+        let mut test = |index: &usize| out.extend(self.holding(*index, fact));
         if !fact.writes.is_empty() {
             self.writers.iter().for_each(&mut test);
         }
@@ -649,6 +658,22 @@ impl Table {
                 test(index);
             }
         }
+        if out.is_empty() && self.speaks(fact.args) {
+            out.extend(
+                self.any_program
+                    .iter()
+                    .filter_map(|i| self.holding(*i, fact)),
+            );
+        }
         out
+    }
+
+    /// The entry's id if it holds.
+    fn holding(&self, index: usize, fact: &Fact<'_>) -> Option<DetectorId> {
+        let entry = self.entries.get(index)?;
+        let excepted = |u: &Pattern| {
+            (u.program.is_empty() || any_glob(&u.program, fact.program)) && u.holds(fact)
+        };
+        (entry.wanted.holds(fact) && !entry.unless.iter().any(excepted)).then_some(entry.id)
     }
 }

@@ -208,6 +208,9 @@ impl Shell<'_> {
                 } else {
                     // What is written to it becomes the input of these commands.
                     let stdin = self.stdin.clone();
+                    if stdin.is_none() {
+                        return self.process_input(body);
+                    }
                     self.with_input(stdin, |shell| shell.run(body, scope));
                     Value::known("/dev/fd/62")
                 }

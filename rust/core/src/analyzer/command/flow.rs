@@ -59,7 +59,7 @@ fn private_folder(path: &Value, cwd: Option<&str>) -> bool {
         || (name.is_empty() && path.text.starts_with('/'))
 }
 
-fn loopback(host: &str) -> bool {
+pub(super) fn loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').to_ascii_lowercase();
     host == "localhost"
         || host.starts_with("127.")
@@ -226,6 +226,12 @@ fn http(shell: &Shell<'_>, program: &str, args: &[Value]) -> Sent {
             };
             match file {
                 Some("-" | "." | "/dev/stdin") => stream(&mut sent),
+                None if flag == "-b" || flag == "--cookie" => {
+                    let path = Value::known(text.as_str());
+                    if !text.contains('=') {
+                        sent.bits |= shell.file(&path).from & from::SECRET;
+                    }
+                }
                 Some(file) => {
                     let path = Value {
                         text: file.split(';').next().unwrap_or(file).to_owned(),
@@ -407,10 +413,16 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
             }
         }
         "openssl" if first == "s_client" => stream(&mut sent),
+        "git" => {
+            if shell.remote_set && args.iter().any(|a| a.text == "push") {
+                sent.bits |= from::FILE;
+                sent.file = true;
+            }
+        }
         "ssh" => {
             if let Some(input) = &shell.stdin
                 && !input.is_known()
-                && input.has(from::SECRET)
+                && input.has(from::SECRET | from::BULK)
             {
                 sent.add(input, true);
             }
@@ -500,7 +512,7 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
     }
     let hosts = hosts(args);
     let local = !hosts.is_empty() && hosts.iter().all(|h| loopback(h))
-        || operands().any(|a| loopback(&a.text));
+        || operands().any(|a| loopback(a.text.rsplit('@').next().unwrap_or_default()));
     if local {
         return;
     }
@@ -576,6 +588,7 @@ pub(super) fn network_files(
             );
         }
     }
+    fetched_folders(shell, program, args);
     if matches!(
         program,
         "curl" | "wget" | "wget2" | "aria2c" | "axel" | "fetch" | "http" | "lwp-download" | "iwr"
@@ -600,6 +613,9 @@ pub(super) fn network_files(
                 a.text.starts_with('-') && !a.text.starts_with("--") && a.text.contains('O')
                     || a.text == "--remote-name"
             });
+        if program == "lwp-download" {
+            target = args.get(1).cloned();
+        }
         if target.is_none() && remote_name {
             target = args
                 .iter()
@@ -651,12 +667,90 @@ pub(super) fn network_files(
     }
 }
 
+/// Remembers folders whose content comes from elsewhere, and remotes that were set.
+fn fetched_folders(shell: &mut Shell<'_>, program: &str, args: &[Value]) {
+    let operands: Vec<&Value> = args.iter().filter(|a| !a.text.starts_with('-')).collect();
+    let word = |i: usize| operands.get(i).map(|a| a.text.as_str()).unwrap_or_default();
+    let cwd = shell.cwd.clone();
+    let folder = match program {
+        "git" | "hg" | "svn" | "gh" => {
+            let skip = usize::from(program == "gh");
+            shell.remote_set |= program == "git"
+                && word(0) == "remote"
+                && matches!(word(1), "add" | "set-url")
+                && word(3).contains(':');
+            if !matches!(word(skip), "clone" | "checkout" | "co")
+                || !args
+                    .iter()
+                    .any(|a| a.text.contains("://") || a.text.contains('@'))
+                    && program != "gh"
+            {
+                return;
+            }
+            let source = operands
+                .iter()
+                .position(|a| a.text.contains("://") || a.text.contains('@'))
+                .unwrap_or(skip.saturating_add(1));
+            match operands.get(source.saturating_add(1)) {
+                Some(named) => named.text.clone(),
+                None => {
+                    let name = word(source).trim_end_matches('/').trim_end_matches(".git");
+                    name.rsplit(['/', ':'])
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned()
+                }
+            }
+        }
+        "tar" | "bsdtar" | "unzip" | "7z" | "cpio" | "unar" => {
+            let unpacks = program != "tar" && program != "bsdtar"
+                || args
+                    .first()
+                    .is_some_and(|a| !a.text.starts_with("--") && a.text.contains('x'))
+                || args
+                    .iter()
+                    .any(|a| matches!(a.text.as_str(), "-x" | "--extract"));
+            let fetched = operands.iter().any(|a| shell.file(a).has(from::NETWORK))
+                || args.iter().any(|a| a.has(from::NETWORK))
+                || shell.stdin.as_ref().is_some_and(|i| i.has(from::NETWORK));
+            if !unpacks || !fetched {
+                return;
+            }
+            let target = args.windows(2).find_map(|w| match w {
+                [flag, folder] if matches!(flag.text.as_str(), "-C" | "-d" | "--directory") => {
+                    Some(folder.text.clone())
+                }
+                _ => None,
+            });
+            target.unwrap_or_else(|| ".".to_owned())
+        }
+        _ => return,
+    };
+    if shell.foreign.len() < 64 && !folder.is_empty() {
+        shell.foreign.push(place::normal(&folder, cwd.as_deref()));
+    }
+}
+
 /// What an ordinary program prints, by where it comes from.
 pub(super) fn output(shell: &Shell<'_>, program: &str, args: &[Value]) -> Value {
     let cwd = shell.cwd.as_deref();
+    let passes = if matches!(
+        program,
+        "awk" | "cut" | "tr" | "sed" | "tail" | "sort" | "head"
+    ) {
+        from::PROCESSES
+    } else {
+        0
+    };
     let mut bits = shell.stdin.as_ref().map_or(0, |i| {
+        let passes = if args.iter().any(|a| a.text.contains(['/', '=', '~'])) {
+            0
+        } else {
+            passes
+        };
         i.from
-            & (from::SECRET
+            & (passes
+                | from::SECRET
                 | from::NETWORK
                 | from::DECODED
                 | from::FILE
@@ -797,6 +891,30 @@ pub(super) fn output(shell: &Shell<'_>, program: &str, args: &[Value]) -> Value 
                 bits |= from::NETWORK;
             }
         }
+        "ps" | "pidof" | "pgrep" => {
+            let all = program == "ps"
+                && args.iter().any(|a| {
+                    matches!(
+                        a.text.as_str(),
+                        "aux"
+                            | "ax"
+                            | "axu"
+                            | "auxww"
+                            | "-ef"
+                            | "-e"
+                            | "-A"
+                            | "-eo"
+                            | "-ax"
+                            | "-aux"
+                            | "-Ao"
+                    )
+                })
+                || program == "pgrep"
+                    && args
+                        .iter()
+                        .any(|a| matches!(a.text.as_str(), "." | ".*" | ""));
+            bits |= if all { from::PROCESSES } else { from::OUTPUT };
+        }
         "find" | "ls" | "fd" | "locate" | "mdfind" | "fdfind" => bits |= from::LISTING,
         "git" => {
             bits |= if matches!(first, "ls-files" | "diff" | "ls-tree") {
@@ -812,7 +930,8 @@ pub(super) fn output(shell: &Shell<'_>, program: &str, args: &[Value]) -> Value 
                 .map(|a| a.text.to_ascii_lowercase())
                 .unwrap_or_default();
             let files = args.iter().filter(|a| !a.text.starts_with('-')).count() > 1;
-            if files
+            let streamed = shell.stdin.as_ref().is_some_and(|i| i.has(from::OUTPUT));
+            if (files || streamed)
                 && [
                     "password",
                     "passwd",

@@ -4,10 +4,14 @@
 //! `dispatch` and `wrapper` say what runs what, `flow` where data goes, `detect` matches each
 //! command against the catalogue. Every loop is bounded by the text, every nesting by a number.
 
+mod builtins;
 mod detect;
 mod dispatch;
 mod expand;
 mod flow;
+mod hosts;
+mod interpreter;
+mod many;
 #[cfg(test)]
 mod oracle;
 mod parse;
@@ -23,6 +27,7 @@ mod trace;
 mod value;
 mod windows;
 mod wrapper;
+mod written;
 
 use super::{Analyzers, Scope};
 use crate::{

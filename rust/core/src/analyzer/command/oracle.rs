@@ -44,7 +44,7 @@ impl Names {
                 self.redirects(&simple.redirects);
             }
             Cmd::Pipeline(stages) => self.commands(stages),
-            Cmd::Background(inner) => self.command(inner),
+            Cmd::Background(inner) | Cmd::Loop(inner) => self.command(inner),
             Cmd::Block(body, redirects, _) => {
                 self.commands(body);
                 self.redirects(redirects);

@@ -465,7 +465,8 @@ impl<'t> Parser<'t> {
                 self.keyword("do");
                 body.extend(self.list(&["done"]));
                 self.keyword("done");
-                Some(self.block(body, false))
+                let block = self.block(body, false);
+                Some(Cmd::Loop(Box::new(block)))
             }
             "for" | "select" => {
                 self.bump(word.len());

@@ -218,7 +218,7 @@ const CREDENTIAL_PARTS: [&str; 28] = [
     "/etc/ssl/private",
     "/.mozilla/",
     "/google-chrome/",
-    "/environ",
+    "/environ/",
     "/keychains/",
     "/.config/op/",
     "/.terraform.d/credentials",
@@ -314,7 +314,7 @@ fn dotenv(name: &str) -> bool {
 }
 
 fn startup(path: &str, home: Option<&str>) -> bool {
-    const HOME_FILES: [&str; 26] = [
+    const HOME_FILES: [&str; 27] = [
         ".bashrc",
         ".bash_profile",
         ".profile",
@@ -341,6 +341,7 @@ fn startup(path: &str, home: Option<&str>) -> bool {
         ".inputrc",
         ".xsession",
         ".forward",
+        ".bash_aliases",
     ];
     const HOME_DIRS: [&str; 7] = [
         ".config/autostart",
@@ -546,7 +547,16 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
     {
         out |= const { bit("git") };
     }
-    if credential(&path) || credential(&solid) {
+    let hidden = value.glob
+        && [
+            "/etc/shadow",
+            "/etc/gshadow",
+            "/etc/sudoers",
+            "/etc/master.passwd",
+        ]
+        .iter()
+        .any(|w| super::dispatch::may_be(value, w));
+    if credential(&path) || credential(&solid) || hidden {
         out |= const { bit("credential") };
     }
     if startup(&path, home) {

@@ -3,7 +3,7 @@
 use super::{
     CommandAnalyzer, parse,
     parse::Body,
-    syntax::{Assign, Cmd, Redirect, Simple, Target, Word},
+    syntax::{Assign, Cmd, Part, Redirect, Simple, Target, Word},
     trace::Kind,
     value::{HOLE, Value, from},
     wrapper::quote,
@@ -16,6 +16,49 @@ fn temporary(text: &str) -> bool {
     ["/tmp/", "/dev/shm/", "/var/tmp/"]
         .iter()
         .any(|t| text.contains(t))
+}
+
+/// Whether a loop starts background commands without end and waits for nothing: the block of a
+/// `while` begins with its condition.
+fn endless(inner: &Cmd) -> bool {
+    let literal = |cmd: &Cmd| match cmd {
+        Cmd::Simple(simple) => match simple.words.first().map(Vec::as_slice) {
+            Some([Part::Text { text, .. }]) => Some(super::dispatch::base(text)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (always, body) = match inner {
+        Cmd::Block(body, ..) => {
+            let always = match body.first() {
+                Some(Cmd::Test(words, _)) => matches!(
+                    words.first().map(Vec::as_slice),
+                    Some([Part::Text { text, .. }]) if text.trim() == "1"
+                ),
+                Some(cmd) => literal(cmd).is_some_and(|w| matches!(w.as_str(), "true" | ":")),
+                None => false,
+            };
+            (always, body.get(1..).unwrap_or_default())
+        }
+        Cmd::For {
+            name, words, body, ..
+        } => {
+            let bound = words.iter().flatten().any(
+                |part| matches!(part, Part::Text { text, .. } if text.contains(['<', '>', '='])),
+            );
+            (name.is_empty() && !bound, &**body)
+        }
+        _ => return false,
+    };
+    let waits = |cmd: &Cmd| {
+        literal(cmd).is_some_and(|w| {
+            matches!(
+                w.as_str(),
+                "sleep" | "wait" | "read" | "inotifywait" | "break" | "exit"
+            )
+        })
+    };
+    always && body.iter().any(|c| matches!(c, Cmd::Background(_))) && !body.iter().any(waits)
 }
 
 /// Most calls of functions and aliases in one text.
@@ -40,6 +83,14 @@ pub(super) struct Shell<'a> {
     /// Texts of `trap`, and where they stand.
     pub traps: Vec<(String, Span)>,
     pub files: HashMap<String, Value>,
+    /// Folders whose content came from elsewhere in this text: a clone, an unpacked download.
+    pub foreign: Vec<String>,
+    /// A remote of git was set in this text.
+    pub remote_set: bool,
+    /// Commands that read what is written to a name: `>(…)`.
+    pub readers: HashMap<String, Body>,
+    /// `declare -n`: name and what it stands for.
+    pub references: Vec<(String, String)>,
     pub privileged: bool,
     pub bulk: bool,
     pub piped: bool,
@@ -69,6 +120,10 @@ impl<'a> Shell<'a> {
             aliases: HashMap::new(),
             traps: Vec::new(),
             files: HashMap::new(),
+            foreign: Vec::new(),
+            remote_set: false,
+            readers: HashMap::new(),
+            references: Vec::new(),
             privileged: false,
             bulk: false,
             piped: false,
@@ -221,6 +276,16 @@ impl<'a> Shell<'a> {
         }
     }
 
+    /// The name by which something is written to these commands.
+    pub(super) fn process_input(&mut self, body: &Body) -> Value {
+        self.substitutions = self.substitutions.saturating_add(1);
+        let name = format!("/dev/fd/62.{}", self.substitutions);
+        if self.readers.len() < 64 {
+            self.readers.insert(name.clone(), Rc::clone(body));
+        }
+        Value::known(name)
+    }
+
     pub(super) fn substitution(&mut self, kind: Kind, body: &Body, scope: &mut Scope<'_>) -> Value {
         let piped = mem::replace(&mut self.piped, true);
         let span = self.span;
@@ -239,6 +304,7 @@ impl<'a> Shell<'a> {
         {
             let path = self.joined(word, scope);
             self.piped = piped;
+            self.reads(&path, scope);
             return self.file(&path);
         }
         let entered = self.enter(kind, "", scope);
@@ -287,6 +353,12 @@ impl<'a> Shell<'a> {
                 self.forks = self.forks.saturating_sub(1);
                 out
             }
+            Cmd::Loop(inner) => {
+                if endless(inner) {
+                    self.hit("fork-bomb", scope);
+                }
+                self.one(inner, scope)
+            }
             Cmd::Block(body, redirects, subshell) => {
                 let cwd = self.cwd.clone();
                 let out = self.redirected(redirects, scope, |shell, scope| shell.run(body, scope));
@@ -301,6 +373,9 @@ impl<'a> Shell<'a> {
                 body,
                 redirects,
             } => {
+                if endless(command) {
+                    self.hit("fork-bomb", scope);
+                }
                 let mut values = Vec::new();
                 for word in words {
                     if name.is_empty() {
@@ -383,7 +458,7 @@ impl<'a> Shell<'a> {
         if !writes.is_empty() {
             self.dispatch(&[], &writes, scope);
         }
-        self.written(redirects, writes, out)
+        self.written(redirects, writes, out, scope)
     }
 
     /// The input that the redirections give, and the files they write to.
@@ -395,18 +470,19 @@ impl<'a> Shell<'a> {
         let mut stdin = None;
         let mut writes = Vec::new();
         for redirect in redirects {
+            let mut input = None;
             match &redirect.target {
                 Target::Here(slot, delimiter) => {
                     self.joined(delimiter, scope);
                     let here = Rc::clone(&self.here);
                     if let Some(body) = here.get(*slot) {
-                        stdin = Some(self.joined(body, scope));
+                        input = Some(self.joined(body, scope));
                     }
                 }
                 Target::HereString(word) => {
                     let mut value = self.joined(word, scope);
                     value.push("\n");
-                    stdin = Some(value);
+                    input = Some(value);
                 }
                 Target::Word(word) => {
                     let value = self
@@ -417,14 +493,17 @@ impl<'a> Shell<'a> {
                     let number = value.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
                     match redirect.op {
                         "<" if !number || value.text.starts_with('/') => {
-                            stdin = Some(self.file(&value));
+                            self.reads(&value, scope);
+                            input = Some(self.file(&value));
                             if value.text.starts_with("/dev/tcp/")
                                 || value.text.starts_with("/dev/udp/")
                             {
                                 writes.push(value);
                             }
                         }
-                        "<&" => {}
+                        "<&" => {
+                            input = self.files.get(&format!("/dev/fd/{}", value.text)).cloned();
+                        }
                         _ if number
                             && !value.text.is_empty()
                             && matches!(redirect.op, ">&" | "&>") => {}
@@ -435,11 +514,33 @@ impl<'a> Shell<'a> {
                     }
                 }
             }
+            match (redirect.fd, input) {
+                (_, None) => {}
+                (None | Some(0), input) => stdin = input,
+                (Some(number), Some(input)) => {
+                    for name in ["/dev/fd", "/proc/self/fd"] {
+                        self.files.insert(format!("{name}/{number}"), input.clone());
+                    }
+                }
+            }
         }
         (stdin, writes)
     }
 
-    fn written(&mut self, redirects: &[Redirect], writes: Vec<Value>, out: Value) -> Value {
+    /// Reports credentials that a redirection reads.
+    fn reads(&self, path: &Value, scope: &mut Scope<'_>) {
+        if super::place::credential(&super::place::normal(&path.solid(), self.cwd.as_deref())) {
+            self.hit("credential-redirect", scope);
+        }
+    }
+
+    fn written(
+        &mut self,
+        redirects: &[Redirect],
+        writes: Vec<Value>,
+        out: Value,
+        scope: &mut Scope<'_>,
+    ) -> Value {
         let mut gone = false;
         for redirect in redirects {
             let output = matches!(redirect.op, ">" | ">>" | ">|" | "&>" | "&>>" | ">&");
@@ -449,6 +550,9 @@ impl<'a> Shell<'a> {
             return out;
         }
         for path in writes {
+            if let Some(body) = self.readers.remove(&path.text) {
+                self.with_input(Some(out.clone()), |shell| shell.run(&body, scope));
+            }
             self.write_file(&path, &out);
         }
         Value::default()
@@ -484,7 +588,20 @@ impl<'a> Shell<'a> {
         if super::flow::secret_path(path, self.cwd.as_deref()) {
             bits |= from::SECRET;
         }
+        if self.is_foreign(&name) {
+            bits |= from::NETWORK;
+        }
         Value::unknown(bits)
+    }
+
+    /// Whether a file came with a clone or an archive that this text fetched.
+    fn is_foreign(&self, name: &str) -> bool {
+        self.foreign.iter().any(|folder| {
+            folder.is_empty() && !name.starts_with(['/', '.'])
+                || name
+                    .strip_prefix(folder.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
     }
 
     fn assign(&mut self, assign: &Assign, scope: &mut Scope<'_>) {
@@ -509,6 +626,9 @@ impl<'a> Shell<'a> {
             self.environment(&assign.name, &value.clone(), scope);
         }
         if self.vars.len() < 1024 {
+            for (name, _) in self.references.iter().filter(|(_, to)| *to == assign.name) {
+                self.vars.insert(name.clone(), values.clone());
+            }
             let slot = self.vars.entry(assign.name.clone()).or_default();
             if assign.append && assign.array {
                 slot.extend(values);
@@ -641,7 +761,7 @@ impl<'a> Shell<'a> {
             self.dispatch(&argv, &writes, scope)
         };
         self.stdin = outer;
-        self.written(&simple.redirects, writes, out)
+        self.written(&simple.redirects, writes, out, scope)
     }
 
     /// Calls a function that the text defines.

@@ -135,6 +135,57 @@ pub(super) fn shell_strings(
     }
 }
 
+/// What a program prints that does nothing else than print texts.
+pub(super) fn printed(code: &str, language: Option<Language>) -> Option<String> {
+    let mut code = code.trim().trim_end_matches(';').trim();
+    if language == Some(Language::Awk) {
+        code = code
+            .strip_prefix("BEGIN")?
+            .trim()
+            .strip_prefix('{')?
+            .strip_suffix('}')?
+            .trim();
+    }
+    let starts = [
+        "print ",
+        "print(",
+        "puts ",
+        "puts(",
+        "printf ",
+        "printf(",
+        "say ",
+        "echo ",
+        "console.log(",
+        "process.stdout.write(",
+        "io.write(",
+        "sys.stdout.write(",
+        "print\"",
+        "print'",
+    ];
+    let start = starts.iter().find(|s| code.starts_with(**s))?;
+    let mut rest = code
+        .get(start.trim_end_matches(['"', '\'']).len()..)?
+        .trim();
+    let mut out = String::new();
+    loop {
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let body = rest.get(1..)?;
+        let mut escaped = false;
+        let end = body.find(|c: char| {
+            let ends = c == quote && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        })?;
+        out.push_str(&super::produce::unescape(body.get(..end)?));
+        rest = body.get(end.saturating_add(1)..)?.trim_start();
+        if rest.trim_end_matches([')', ';', ' ']).is_empty() {
+            out.push('\n');
+            return Some(out);
+        }
+        rest = rest.strip_prefix(['+', '.', ','])?.trim_start();
+    }
+}
+
 /// Calls `each` with the content and start of every string in `quote`s.
 fn quoted(code: &str, quote: u8, each: &mut dyn FnMut(&str, usize)) {
     let mut start = None;

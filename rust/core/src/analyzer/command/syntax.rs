@@ -79,6 +79,8 @@ pub(super) enum Cmd {
     Background(Box<Cmd>),
     /// Group, subshell, `if`, `while`: everything in it may run. `true` for a subshell.
     Block(Rc<[Cmd]>, Vec<Redirect>, bool),
+    /// `while`, `until` and `for ((…))` around their block.
+    Loop(Box<Cmd>),
     For {
         name: String,
         words: Vec<Word>,

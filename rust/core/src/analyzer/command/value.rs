@@ -31,6 +31,8 @@ pub(super) mod from {
     pub(in super::super) const TEMPORARY: u16 = 512;
     /// Names of files out of a listing.
     pub(in super::super) const LISTING: u16 = 1024;
+    /// Numbers of all processes.
+    pub(in super::super) const PROCESSES: u16 = 2048;
 }
 
 /// A word or a stream.

@@ -90,6 +90,11 @@ const VERBS: [&str; 34] = [
     "convertto-",
 ];
 
+/// Whether a word is the verb of cmdlets.
+pub(super) fn is_verb(word: &str) -> bool {
+    VERBS.iter().any(|v| v.strip_suffix('-') == Some(word))
+}
+
 /// Whether a text reads as PowerShell.
 pub(super) fn is_powershell(text: &str) -> bool {
     let trimmed = text.trim_start().to_ascii_lowercase();
@@ -406,6 +411,20 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
     let saves = lower.contains("-outfile ") || lower.contains("iwr ") && lower.contains(" -o ");
     let starts =
         lower.contains("start-process") || lower.contains("; .\\") || lower.contains(";.\\");
+    let saves = saves || lower.contains(".downloadfile(");
+    if lower.contains("io.file]::write") || lower.contains("io.file]::append") {
+        let target = text.split(['\'', '"']).find(|t| t.contains(['\\', '/']));
+        if let Some(target) = target {
+            shell.detect("set-content", &[Value::known(target)], &[], scope);
+        }
+    }
+    if fetches
+        && (lower.contains("-body") || lower.contains("post"))
+        && (lower.contains("env:") || lower.contains("getenvironmentvariables"))
+        && (lower.contains("gci ") || lower.contains("get-childitem") || lower.contains("dir env"))
+    {
+        shell.hit("exfil-chain", scope);
+    }
     if fetches && saves && starts {
         shell.hit("download-to-shell", scope);
     }
@@ -470,6 +489,29 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
                     });
                 }
             }
+            // `Start-Process cmd -ArgumentList '/c …'`
+            if cmdlet == "start-process" {
+                let mut argv: Vec<Value> = Vec::new();
+                let mut skip = false;
+                for arg in &args {
+                    let option = arg.text.starts_with('-') && !arg.text.contains(' ');
+                    if std::mem::take(&mut skip) {
+                        continue;
+                    }
+                    if option {
+                        let lower = arg.text.to_ascii_lowercase();
+                        skip = ["-verb", "-windowstyle", "-workingdirectory", "-credential"]
+                            .contains(&lower.as_str());
+                        continue;
+                    }
+                    argv.extend(arg.text.split_whitespace().take(64).map(Value::known));
+                }
+                if !argv.is_empty() {
+                    let lenient = std::mem::replace(&mut shell.lenient, true);
+                    shell.dispatch(&argv, &[], scope);
+                    shell.lenient = lenient;
+                }
+            }
             if cmdlet == "invoke-expression"
                 && args.first().is_some_and(|a| a.text.starts_with('$'))
                 && !fetches
@@ -506,7 +548,37 @@ pub(super) fn cmd(shell: &mut Shell<'_>, args: &[Value], scope: &mut Scope<'_>) 
         .iter()
         .map(|a| a.text.as_str())
         .collect();
-    batch(shell, &rest.join(" "), scope);
+    let text = rest.join(" ");
+    let delayed = args
+        .iter()
+        .any(|a| a.text.eq_ignore_ascii_case("/v:on") || a.text.eq_ignore_ascii_case("/v"));
+    let text = if delayed {
+        delayed_expansion(&text)
+    } else {
+        text
+    };
+    batch(shell, &text, scope);
+}
+
+/// Replaces `!x!` by what `set x=` gave it.
+fn delayed_expansion(text: &str) -> String {
+    let mut out = text.to_owned();
+    for piece in text.split(['&', '|']).take(32) {
+        let piece = piece.trim_start();
+        let Some((name, value)) = piece
+            .get(..4)
+            .filter(|s| s.eq_ignore_ascii_case("set "))
+            .and_then(|_| piece.get(4..))
+            .and_then(|p| p.trim_matches('"').split_once('='))
+        else {
+            continue;
+        };
+        let mark = format!("!{}!", name.trim());
+        if out.len().saturating_mul(value.len().saturating_add(1)) < 1 << 20 {
+            out = out.replace(&mark, value.trim_end());
+        }
+    }
+    out
 }
 
 /// Follows cmd.exe text.

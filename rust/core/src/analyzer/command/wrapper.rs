@@ -127,6 +127,9 @@ static WRAPPERS: &[Wrapper] = &[
         0,
         Dashes,
     ),
+    w("nix", "develop|shell -c|--command", "", 0, Argv),
+    w("nix", "develop|shell * -c|--command", "", 0, Argv),
+    w("just", "--command|-c", "", 0, Argv),
     w("nix-shell", "--run|--command", "", 0, Text),
     w(
         "npx|bunx|pnpx|uvx|dlx",
@@ -232,7 +235,7 @@ static WRAPPERS: &[Wrapper] = &[
 ];
 
 /// Programs whose every non-option argument is shell text.
-const TEXTS: [&str; 5] = ["eval", "watch", "hyperfine", "concurrently", "npm"];
+const TEXTS: [&str; 4] = ["eval", "watch", "hyperfine", "concurrently"];
 
 /// Options that carry shell text: program, options by blanks.
 static CARRIERS: &[(&str, &str)] = &[
@@ -286,7 +289,7 @@ static CARRIERS: &[(&str, &str)] = &[
     ("nix-shell nix", "--run --command -c"),
     ("sg", "-c"),
     ("entr", "-s"),
-    ("just", "--command -c"),
+    ("doppler", "--command"),
     ("cpio", "--rsh-command"),
     ("openvpn", "--up --down --route-up --tls-verify --ipchange"),
     ("lftp", "-c -e"),
@@ -545,6 +548,8 @@ fn takes_value(program: &str, option: &str) -> bool {
                 "unshare",
                 "-n" | "-p" | "-u" | "-i" | "-m" | "-r" | "-f" | "-c" | "-C" | "-T" | "-U"
             )
+            | ("setsid", "-f")
+            | ("clush", "-a")
             | ("ionice", "-t")
             | ("systemd-run", "-t" | "-d" | "-P" | "-S" | "-r" | "-q")
             | (

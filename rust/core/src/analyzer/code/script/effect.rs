@@ -398,6 +398,11 @@ fn origin(name: &str, first: Option<&Val>, bits: u16) -> u16 {
             | "open"
             | "readlines"
             | "binread"
+            | "slurp"
+            | "read_file"
+            | "readfile"
+            | "lines"
+            | "foreach"
     ) {
         let credential = CLASSES
             .iter()
@@ -434,7 +439,12 @@ fn opens_connection(language: Language, name: &str) -> bool {
         ),
         Language::Perl => matches!(
             name,
-            "socket" | "IO.Socket.INET.new" | "IO.Socket.IP.new" | "connect"
+            "socket"
+                | "IO.Socket.INET.new"
+                | "IO.Socket.IP.new"
+                | "IO.Socket.INET"
+                | "IO.Socket.SSL.new"
+                | "connect"
         ),
         Language::Ruby => matches!(
             name,
