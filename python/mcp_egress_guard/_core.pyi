@@ -1,10 +1,12 @@
 """Types of the Rust extension. Only `mcp_egress_guard.core` and `.analyzers` import it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, final
 
 __all__ = [
+    "Approvals",
     "AuditLog",
     "Finding",
     "Gateway",
@@ -34,6 +36,26 @@ __version__: Final[str]
 _Row: TypeAlias = tuple[str, str, str, str, float, int, int, str, str | None]
 
 @final
+class Approvals:
+    """Who decides about escalated calls: `off`, `elicitation` or `store`.
+
+    `seconds` is how long a person has. `key` is shared by processes that accept each other's
+    questions; without it each has its own. `store` is called with a call as JSON (`key`, `tool`,
+    `server`, `session`, `rule_id`, `reason`, `findings` and masked `arguments`), and returns
+    (approved, waiting, declined or unavailable; its id). Raises ValueError for another way.
+    """
+
+    def __new__(
+        cls,
+        way: str,
+        *,
+        seconds: int,
+        policy_hash: str = "",
+        key: bytes | None = None,
+        store: Callable[[str], tuple[str, str]] | None = None,
+    ) -> Approvals: ...
+
+@final
 class Gateway:
     """A reverse proxy for MCP over HTTP that judges every message.
 
@@ -51,6 +73,7 @@ class Gateway:
         *,
         policy_hash: str = "",
         audit_required: bool = True,
+        approvals: Approvals | None = None,
     ) -> Gateway: ...
     def run(self) -> None: ...
     def reload(self, guard: Guard, *, policy_hash: str = "") -> None: ...
@@ -168,8 +191,10 @@ class Session:
     """One conversation.
 
     Sides: 0 client, 1 server. Kinds of commands: 0 forward the frame as it is, 1 forward these
-    bytes, 2 send these bytes back, 3 write this audit line first, 4 show a person this text.
-    Those of `server_gone` are as for a frame of the server.
+    bytes, 2 send these bytes back, 3 write this audit line first, 4 show a person this text, 5 a
+    call waits for the answer to the question of this number, 6 `settle` the question: outcome and
+    number. Those of `server_gone` are as for a frame of the server. `settle` returns the frame that
+    waited, for `refuse`, and what to do as for a frame of the client.
     """
 
     def __new__(
@@ -182,12 +207,17 @@ class Session:
         session_id: str = "",
         policy_hash: str = "",
         labels: dict[str, str] | None = None,
+        approvals: Approvals | None = None,
     ) -> Session: ...
     def reload(self, guard: Guard, *, policy_hash: str) -> None: ...
     def receive(self, side: int, frame: bytes, now_ns: int) -> list[tuple[int, bytes]]: ...
     def refuse(self, side: int, frame: bytes, why: str) -> list[tuple[int, bytes]]: ...
     def skip(self, side: int, part: bytes) -> None: ...
     def skipped(self, side: int) -> list[tuple[int, bytes]]: ...
+    def settle(
+        self, number: str, outcome: str, now_ns: int
+    ) -> tuple[bytes, list[tuple[int, bytes]]]: ...
+    def unanswered(self) -> list[str]: ...
     def waiting(self) -> int: ...
     def server_gone(self) -> list[tuple[int, bytes]]: ...
 

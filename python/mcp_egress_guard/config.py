@@ -81,6 +81,16 @@ class HttpConfig(Section):
         default="",
         description="The variable with a token that clients must send as Authorization: Bearer.",
     )
+    tls_certificate: str = Field(
+        default="",
+        description="A PEM file with the guard's certificate and those above it; plain HTTP "
+        "without.",
+    )
+    tls_key: str = Field(default="", description="A PEM file with the key of the certificate.")
+    client_ca: str = Field(
+        default="",
+        description="A PEM file with authorities: clients need a certificate of one of them.",
+    )
     max_requests: int = Field(
         default=4096, ge=1, le=1_000_000, description="Most requests and open streams at a time."
     )
@@ -242,6 +252,21 @@ class GatewayConfig(Section):
         description="Your code names: as they are, or sha256: and 64 hex digits.",
     )
 
+    approvals: Literal["elicitation", "store", "off"] = Field(
+        default="elicitation",
+        description="Who decides about escalated calls: the person at the client where it can ask, "
+        "whoever runs egress-guard approvals, or nobody. A call that nobody decides about is "
+        "blocked.",
+    )
+    approval_seconds: int = Field(
+        default=300, ge=1, le=86_400, description="How long that person has."
+    )
+    approval_key_variable: str = Field(
+        default="",
+        description="The variable with a key that guards share which serve the same clients; "
+        "without it each has its own.",
+    )
+
     # Where it was read; no keys of the file.
     _path: Path | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default=Path())
@@ -385,6 +410,13 @@ def _check(config: GatewayConfig, source: YamlFile) -> None:
             source.add((*where, "url"), "is not an http(s) URL", "http://127.0.0.1:3000/mcp")
         if not upstream.path.startswith("/"):
             source.add((*where, "path"), "does not begin with /", "such as /search")
+    http = proxy.http
+    if bool(http.tls_certificate) != bool(http.tls_key):
+        key = "tls_key" if http.tls_certificate else "tls_certificate"
+        source.add(("proxy", "http", key), "is missing", "a certificate and its key go together")
+    elif http.client_ca and not http.tls_certificate:
+        hint = "set tls_certificate and tls_key as well"
+        source.add(("proxy", "http", "client_ca"), "needs TLS", hint)
     if audit.hmac_key and audit.hmac_key_file:
         source.add(("audit", "hmac_key_file"), "stands beside hmac_key", "keep one of them")
     for index, domain in enumerate(config.internal_domains):

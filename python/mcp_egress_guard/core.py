@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mcp_egress_guard._core import (
+    Approvals,
     AuditLog,
     Finding,
     Gateway,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mcp_egress_guard.policy.models import PolicyRule, ToolCallRequest
 
 __all__ = [
+    "Approvals",
     "AuditLog",
     "EgressGuard",
     "Finding",

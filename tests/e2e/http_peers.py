@@ -380,15 +380,21 @@ def collect(stream: Any, lines: list[str]) -> None:
 
 @contextmanager
 def guarded(
-    command: str, folder: Path, proxy: dict[str, Any], env: dict[str, str] | None = None
+    command: str,
+    folder: Path,
+    proxy: dict[str, Any],
+    env: dict[str, str] | None = None,
+    *,
+    more: dict[str, Any] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Iterator[Guarded]:
-    """The installed command in front of a server."""
+    """The installed command in front of a server; `more` are keys beside `proxy`."""
     port = free_port()
     proxy = {"transport": "http", "listen_host": "127.0.0.1", "listen_port": port} | proxy
     # JSON is YAML.
-    (folder / "gateway.yaml").write_text(json.dumps({"proxy": proxy}))
+    (folder / "gateway.yaml").write_text(json.dumps({"proxy": proxy} | (more or {})))
     process = subprocess.Popen(
-        [command, "run", "--config", "gateway.yaml"],
+        [command, "run", "--config", "gateway.yaml", *options],
         cwd=folder,
         env=os.environ | (env or {}),
         stdin=subprocess.DEVNULL,

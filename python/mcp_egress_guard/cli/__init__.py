@@ -11,6 +11,7 @@ import typer
 
 from mcp_egress_guard import __version__
 from mcp_egress_guard.cli import (
+    approvals,
     audit,
     bench,
     detectors,
@@ -46,6 +47,7 @@ bench.register(app)
 app.add_typer(rules.app, name="rules")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(approvals.app, name="approvals")
 
 
 def _version(wanted: bool) -> None:

@@ -24,6 +24,12 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option("--config", "-c", help="Configuration file.", show_default="gateway.yaml"),
         ] = None,
+        workers: Annotated[
+            int | None,
+            typer.Option(
+                min=1, max=64, help="transport: http: threads; those of the file if absent."
+            ),
+        ] = None,
     ) -> None:
         """Put the guard between this process's client and an MCP server.
 
@@ -34,4 +40,4 @@ def register(app: typer.Typer) -> None:
         """
         from mcp_egress_guard.proxy.launch import launch
 
-        raise typer.Exit(launch(config, command or []))
+        raise typer.Exit(launch(config, command or [], workers))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from mcp_egress_guard.core import AuditLog, Gateway, Guard
+from mcp_egress_guard.core import Approvals, AuditLog, Gateway, Guard
 from mcp_egress_guard.errors import EgressGuardError, ProxyError
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ def gateway_settings(config: GatewayConfig) -> dict[str, Any]:
         "admin_port": http.admin_port or None,
         "public_url": proxy.public_url or None,
     }
+    for key in ("tls_certificate", "tls_key", "client_ca"):
+        if name := getattr(http, key):
+            settings[key] = str(config.resolve(name))
     if variable := http.bearer_token_variable:
         token = os.environ.get(variable)
         if not token:
@@ -97,6 +100,7 @@ def run(
     audit_log: AuditLog | None,
     *,
     policy_hash: str,
+    approvals: Approvals,
     reload: Callable[[], tuple[Guard, str]],
 ) -> int:
     """Serves until SIGTERM or SIGINT; SIGHUP judges by newly read rules. Returns the exit code.
@@ -114,6 +118,7 @@ def run(
             audit_log,
             policy_hash=policy_hash,
             audit_required=config.audit.on_failure == "refuse",
+            approvals=approvals,
         )
     except (OSError, ValueError) as error:
         raise ProxyError(str(error), file=config.path) from None
@@ -136,7 +141,8 @@ def run(
     try:
         host, port = gateway.address
         host = f"[{host}]" if ":" in host else host
-        print(f"egress-guard: listening on http://{host}:{port}", file=sys.stderr, flush=True)
+        scheme = "https" if config.proxy.http.tls_certificate else "http"
+        print(f"egress-guard: listening on {scheme}://{host}:{port}", file=sys.stderr, flush=True)
         gateway.run()
     finally:
         gateway.stop()

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 64 << 20
 
 
-def launch(config_file: Path | None, command: Sequence[str]) -> int:
-    """Runs the proxy until it ends; the exit code.
+def launch(config_file: Path | None, command: Sequence[str], workers: int | None = None) -> int:
+    """Runs the proxy until it ends; the exit code. `workers` is in place of the configured number.
 
     Raises:
         EgressGuardError: it cannot start.
     """
+    if workers is not None and command:
+        raise ProxyError("--workers is for transport: http", hint="a command is one process")
     if config_file is None and command:
         # The one-line start reads no file: what lies in the folder changes nothing.
         guard = core.EgressGuard().engine.guard
@@ -42,6 +44,12 @@ def launch(config_file: Path | None, command: Sequence[str]) -> int:
             "proxy.downstream_command in gateway.yaml",
         )
     guard, policy_hash, config = reload.read(path)
+    if workers is not None:
+        if config.proxy.transport != "http":
+            raise ProxyError(
+                "--workers is for transport: http", file=path, hint="set proxy.transport: http"
+            )
+        config.proxy.http.workers = workers
     if config.proxy.transport == "http" and not command:
         return http(guard, policy_hash, config, path)
     return stdio(guard, policy_hash, config, command)
@@ -67,7 +75,14 @@ def http(guard: Guard, policy_hash: str, config: GatewayConfig, path: Path) -> i
         )
     # The transport reads the rules anew on SIGHUP, whoever sends it.
     reload.watch(config, lambda: os.kill(os.getpid(), signal.SIGHUP))
-    return transport.run(config, guard, log, policy_hash=policy_hash, reload=again)
+    return transport.run(
+        config,
+        guard,
+        log,
+        policy_hash=policy_hash,
+        approvals=approvals(config, policy_hash),
+        reload=again,
+    )
 
 
 def stdio(
@@ -94,6 +109,7 @@ def stdio(
         server=(proxy.server_name if proxy else "") or Path(command[0]).name,
         session_id=secrets.token_hex(8),
         policy_hash=policy_hash,
+        approvals=approvals(config, policy_hash),
     )
     if config is not None and config.path is not None:
         follow(session, config, config.path)
@@ -102,12 +118,42 @@ def stdio(
         session,
         appender(log, config) if log else None,
         limit=proxy.max_message_bytes if proxy else DEFAULT_LIMIT,
+        approval_seconds=config.approval_seconds if config else 300,
     )
     if log is not None and not isinstance(log, core.AuditLog):
         log.sink.close()
     sys.stderr.flush()
     # Threads may still be blocked in reads that nobody will answer.
     os._exit(code)
+
+
+def approvals(config: GatewayConfig | None, policy_hash: str) -> core.Approvals:
+    """Who decides about escalated calls.
+
+    Raises:
+        EgressGuardError: the store cannot be used, or the shared key is not set.
+    """
+    if config is None:
+        return core.Approvals("elicitation", seconds=300, policy_hash=policy_hash)
+    key, store = None, None
+    if variable := config.approval_key_variable:
+        key = os.environ.get(variable, "").encode()
+        if not key:
+            raise ProxyError(
+                f"the variable {variable} is not set: it holds the key of approvals",
+                file=config.path,
+            )
+    if config.approvals == "store":
+        from mcp_egress_guard.approvals import ApprovalStore  # noqa: PLC0415  (start-up)
+
+        store = ApprovalStore(config.db_file, seconds=config.approval_seconds).look_up
+    return core.Approvals(
+        config.approvals,
+        seconds=config.approval_seconds,
+        policy_hash=policy_hash,
+        key=key,
+        store=store,
+    )
 
 
 def appender(log: Appender, config: GatewayConfig | None) -> Callable[[bytes], None]:

@@ -31,7 +31,7 @@ __all__ = ["Audit", "Patience", "run"]
 Audit = Callable[[bytes], None]
 
 CLIENT, SERVER = 0, 1
-AS_IT_IS, FORWARD, REPLY, AUDIT, LOG = range(5)
+AS_IT_IS, FORWARD, REPLY, AUDIT, LOG, HELD, ANSWERED = range(7)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOST_LOG_LINES = 1_000
 FLUSH = 1 << 16
@@ -61,6 +61,7 @@ def run(
     audit: Audit | None,
     *,
     limit: int = DEFAULT_LIMIT,
+    approval_seconds: int = 300,
     patience: type[Patience] = Patience,
 ) -> int:
     """Runs the server between the client's stdin and stdout until either ends; the exit code.
@@ -73,7 +74,8 @@ def run(
     except ServerNotStartedError as error:
         Notes().write(str(error))
         return error.exit_code
-    return Proxy(server, session, audit, limit, patience).run()
+    proxy = Proxy(server, session, audit, limit, patience, approval_seconds=approval_seconds)
+    return proxy.run()
 
 
 class Notes:
@@ -106,11 +108,14 @@ class Proxy:
         audit: Audit | None,
         limit: int,
         patience: type[Patience],
+        *,
+        approval_seconds: int,
     ) -> None:
         self.server = server
         self.session = session
         self.audit = audit
         self.limit = limit
+        self.approval_seconds = approval_seconds
         self.patience = patience
         self.notes = Notes()
         self.to_client = ClientOutlet(1)
@@ -127,6 +132,8 @@ class Proxy:
     def pump_client(self) -> None:
         """Client to server, until the client closes its end."""
         if self.pump(CLIENT, 0):
+            for number in self.session.unanswered():
+                self.settle(number, "timed_out")
             # Told first: the server's end is a consequence.
             self.events.put(("client end", 0))
             self.to_server.finish()
@@ -183,12 +190,35 @@ class Proxy:
                     self.send(1 - side, [data, b"\n"])
                 elif kind == LOG:
                     self.notes.write(data.decode())
+                elif kind == HELD:
+                    self.wait_for(data.decode())
+                elif kind == ANSWERED:
+                    outcome, _, number = data.decode().partition(" ")
+                    self.settle(number, outcome)
             if size > FLUSH:
                 self.send(side, onward)
                 onward = []
                 size = 0
         if onward:
             self.send(side, onward)
+
+    def wait_for(self, number: str) -> None:
+        """Settles a question that nobody answers in time."""
+        timer = threading.Timer(self.approval_seconds, self.settle, (number, "timed_out"))
+        timer.daemon = True
+        timer.start()
+
+    def settle(self, number: str, outcome: str) -> None:
+        """Lets a call that waited for a person go on, or answers it; once."""
+        frame, commands = self.session.settle(number, outcome, time.time_ns())
+        for kind, data in self.recorded(CLIENT, frame, commands):
+            if kind == FORWARD:
+                self.send(CLIENT, [data, b"\n"])
+            elif kind == REPLY:
+                try:
+                    self.send(SERVER, [data, b"\n"])
+                except OSError:
+                    self.events.put(("client gone", 0))
 
     def too_long(self, side: int, line: TooLong) -> list[tuple[int, bytes]]:
         """Skips a part of a line; the commands once it has ended."""

@@ -1,6 +1,6 @@
 //! `Gateway`: the HTTP data plane, started, reloaded and stopped from Python.
 
-use crate::{audit::AuditLog, guard::Guard};
+use crate::{approvals::Approvals, audit::AuditLog, guard::Guard};
 use egress_guard_core::audit::{Entry, line};
 use egress_guard_gateway::{self as gateway, GatewayError, Record, Recorder, config::Config};
 use pyo3::{
@@ -64,12 +64,13 @@ impl Recorder for Log {
 pub(crate) struct Gateway {
     inner: gateway::Gateway,
     policy_hash: Arc<Mutex<Arc<str>>>,
+    approvals: Option<Arc<egress_guard_core::session::approval::Approvals>>,
 }
 
 #[pymethods]
 impl Gateway {
     #[new]
-    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash="", audit_required=true))]
+    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash="", audit_required=true, approvals=None))]
     fn new(
         py: Python<'_>,
         config: &str,
@@ -77,9 +78,11 @@ impl Gateway {
         audit_log: Option<Py<AuditLog>>,
         policy_hash: &str,
         audit_required: bool,
+        approvals: Option<&Approvals>,
     ) -> PyResult<Self> {
         let guard = Arc::clone(&guard.inner);
         let policy_hash = Arc::new(Mutex::new(policy_hash.into()));
+        let approvals = approvals.map(|approvals| Arc::clone(&approvals.inner));
         py.detach(|| {
             let config = Config::from_json(config).map_err(PyValueError::new_err)?;
             let recorder = Arc::new(Log {
@@ -87,14 +90,19 @@ impl Gateway {
                 required: audit_required,
                 policy_hash: Arc::clone(&policy_hash),
             });
-            let inner = gateway::Gateway::start(config, guard, recorder).map_err(|error| {
-                if matches!(error, GatewayError::Config(_)) {
-                    PyValueError::new_err(error.to_string())
-                } else {
-                    PyOSError::new_err(error.to_string())
-                }
-            })?;
-            Ok(Self { inner, policy_hash })
+            let inner = gateway::Gateway::start(config, guard, recorder, approvals.clone())
+                .map_err(|error| {
+                    if matches!(error, GatewayError::Config(_)) {
+                        PyValueError::new_err(error.to_string())
+                    } else {
+                        PyOSError::new_err(error.to_string())
+                    }
+                })?;
+            Ok(Self {
+                inner,
+                policy_hash,
+                approvals,
+            })
         })
     }
 
@@ -113,6 +121,9 @@ impl Gateway {
             .policy_hash
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = policy_hash.into();
+        if let Some(approvals) = &self.approvals {
+            approvals.reload(policy_hash);
+        }
         self.inner.reload(Arc::clone(&guard.inner));
     }
 

@@ -4,6 +4,7 @@
 //! without its message, which might quote the input.
 
 mod analyze;
+mod approvals;
 mod audit;
 mod bench;
 mod gateway;
@@ -80,6 +81,7 @@ fn detectors() -> PyResult<
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::hide_messages();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<approvals::Approvals>()?;
     module.add_class::<gateway::Gateway>()?;
     module.add_class::<guard::Guard>()?;
     module.add_class::<guard::Inspection>()?;

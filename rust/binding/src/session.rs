@@ -1,8 +1,8 @@
 //! `Session`: one frame of a conversation in, what the transport does next out.
 
-use crate::{guard::Guard, panics::caught};
+use crate::{approvals::Approvals, guard::Guard, panics::caught};
 use egress_guard_core::audit;
-use egress_guard_core::session::{self, Command, DenyResponse, Side, Skim};
+use egress_guard_core::session::{self, Command, DenyResponse, Side, Skim, approval::Outcome};
 use pyo3::{
     exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
@@ -19,6 +19,8 @@ const FORWARD: u8 = 1;
 const REPLY: u8 = 2;
 const AUDIT: u8 = 3;
 const LOG: u8 = 4;
+const HELD: u8 = 5;
+const ANSWERED: u8 = 6;
 
 /// A frame of up to this length is judged without giving the GIL away: handing it over and getting
 /// it back costs more than the judgement.
@@ -33,6 +35,7 @@ pub(crate) struct Session {
     server: String,
     session_id: String,
     policy_hash: Mutex<Arc<str>>,
+    approvals: Option<Arc<session::approval::Approvals>>,
     /// Too long lines of the client and of the server, while they are skipped.
     skipped: [Mutex<Skim>; 2],
 }
@@ -40,7 +43,8 @@ pub(crate) struct Session {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (guard, *, nonce, deny_response="tool_result", server="", session_id="", policy_hash="", labels=None))]
+    #[pyo3(signature = (guard, *, nonce, deny_response="tool_result", server="", session_id="", policy_hash="", labels=None, approvals=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
         guard: &Guard,
         nonce: &str,
@@ -49,6 +53,7 @@ impl Session {
         session_id: &str,
         policy_hash: &str,
         labels: Option<std::collections::BTreeMap<String, String>>,
+        approvals: Option<&Approvals>,
     ) -> PyResult<Self> {
         let deny_response = match deny_response {
             "tool_result" => DenyResponse::ToolResult,
@@ -59,9 +64,16 @@ impl Session {
                 ));
             }
         };
+        let mut inner = session::Session::new(Arc::clone(&guard.inner), deny_response, nonce)
+            .with_labels(labels.unwrap_or_default());
+        let approvals = approvals.map(|approvals| Arc::clone(&approvals.inner));
+        if let Some(approvals) = &approvals {
+            inner = inner.with_approvals(Arc::clone(approvals), server.into());
+            inner.set_name(session_id);
+        }
         Ok(Self {
-            inner: session::Session::new(Arc::clone(&guard.inner), deny_response, nonce)
-                .with_labels(labels.unwrap_or_default()),
+            inner,
+            approvals,
             server: server.into(),
             session_id: session_id.into(),
             policy_hash: Mutex::new(policy_hash.into()),
@@ -73,6 +85,9 @@ impl Session {
     #[pyo3(signature = (guard, *, policy_hash))]
     fn reload(&self, guard: &Guard, policy_hash: &str) {
         *self.hash() = policy_hash.into();
+        if let Some(approvals) = &self.approvals {
+            approvals.reload(policy_hash);
+        }
         self.inner.reload(Arc::clone(&guard.inner));
     }
 
@@ -123,6 +138,30 @@ impl Session {
         self.run(py, true, 0, |session| session.oversize(from(side), line))
     }
 
+    /// Carries out what became of a question: the frame that waited, and the commands.
+    fn settle<'py>(
+        &self,
+        py: Python<'py>,
+        number: &str,
+        outcome: &str,
+        now_ns: u64,
+    ) -> PyResult<(Bound<'py, PyBytes>, Commands<'py>)> {
+        let outcome = Outcome::of(outcome)
+            .ok_or_else(|| PyValueError::new_err("no such outcome of a question"))?;
+        let mut frame = Vec::new();
+        let commands = self.run(py, false, now_ns, |session| {
+            let settled = session.settle(number, outcome);
+            frame = settled.frame;
+            settled.commands
+        })?;
+        Ok((PyBytes::new(py, &frame), commands))
+    }
+
+    /// The questions that are not answered yet.
+    fn unanswered(&self) -> Vec<String> {
+        self.inner.unanswered()
+    }
+
     /// How many requests of the client wait for an answer.
     fn waiting(&self) -> usize {
         self.inner.waiting()
@@ -147,10 +186,11 @@ impl Session {
                 let start = Instant::now();
                 let commands = work(&self.inner);
                 let evaluation_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                commands
-                    .into_iter()
-                    .map(|command| self.plain(command, now_ns, evaluation_ns))
-                    .collect::<Vec<_>>()
+                let mut all = Vec::with_capacity(commands.len());
+                for command in commands {
+                    self.plain(command, now_ns, evaluation_ns, &mut all);
+                }
+                all
             })
         };
         let done = if detach { py.detach(work) } else { work() };
@@ -167,8 +207,23 @@ impl Session {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn plain(&self, command: Command, now_ns: u64, evaluation_ns: u64) -> (u8, Vec<u8>) {
-        match command {
+    fn plain(
+        &self,
+        command: Command,
+        now_ns: u64,
+        evaluation_ns: u64,
+        all: &mut Vec<(u8, Vec<u8>)>,
+    ) {
+        let plain = match command {
+            Command::Ask(question) => {
+                // Held before it is sent: the answer may come at once.
+                all.push((HELD, question.number.into_bytes()));
+                (REPLY, question.frame)
+            }
+            Command::Answered(number, outcome) => (
+                ANSWERED,
+                format!("{} {number}", outcome.as_str()).into_bytes(),
+            ),
             Command::Forward(None) => (FORWARD_AS_IT_IS, Vec::new()),
             Command::Forward(Some(bytes)) => (FORWARD, bytes),
             Command::Reply(bytes) => (REPLY, bytes),
@@ -186,7 +241,8 @@ impl Session {
                 let line = audit::line(&decided.guard, &decided.inspection, &entry);
                 (AUDIT, line)
             }
-        }
+        };
+        all.push(plain);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     frame::Message,
     guard::{Context, Guard, Inspection},
     policy::Direction,
+    session::approval::Note,
     span::Span,
     walk::{Document, Edge, Kind, LeafId, NodeId, Role},
 };
@@ -67,6 +68,8 @@ pub struct Trail {
     pub traceparent: Option<String>,
     /// `params` without its secrets, if calls are recorded.
     pub call: Option<String>,
+    /// What a person had to say about it, if one was asked.
+    pub approval: Option<Note>,
 }
 
 impl Trail {
@@ -104,14 +107,8 @@ impl Trail {
         } else {
             message.body
         };
-        let faulty = findings.len() >= guard.settings.limits.findings
-            || findings.iter().any(|f| {
-                let detector = guard.analyzers.catalog.get(f.detector);
-                detector.is_none_or(|d| d.kind == DetectorKind::Engine)
-            });
         let call = match message.body {
-            // What was not fully read may hold a secret that was not seen.
-            Some(params) if guard.settings.record_calls && !faulty => {
+            Some(params) if guard.settings.record_calls && !is_faulty(guard, findings) => {
                 recorded(document, params, &secrets)
             }
             _ => None,
@@ -134,6 +131,7 @@ impl Trail {
             hosts: hosts(guard, destinations),
             traceparent,
             call,
+            approval: None,
         };
         let pointers = masked_pointers(document, findings, &secrets);
         for (index, pointer) in pointers {
@@ -308,6 +306,53 @@ fn request_hash(
         })
 }
 
+/// Whether the message was not fully read: then it may hold a secret that was not seen.
+fn is_faulty(guard: &Guard, findings: &[Finding]) -> bool {
+    findings.len() >= guard.settings.limits.findings
+        || findings.iter().any(|f| {
+            let detector = guard.analyzers.catalog.get(f.detector);
+            detector.is_none_or(|d| d.kind == DetectorKind::Engine)
+        })
+}
+
+/// A value of a message as written, on one line and without its secrets; `None` where it is too
+/// long or was not fully read.
+pub(crate) fn masked_text(
+    guard: &Guard,
+    document: &Document<'_>,
+    node: NodeId,
+    findings: &[Finding],
+) -> Option<String> {
+    if is_faulty(guard, findings) {
+        return None;
+    }
+    recorded(
+        document,
+        node,
+        &Secrets::new(findings, &guard.analyzers.catalog),
+    )
+}
+
+/// A text with its invisible characters spelt out.
+pub(crate) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_obeyed(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Terminals and pagers obey these: controls, line separators, direction marks, zero widths, tags.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..)
+}
+
 /// `params` as written, on one line and without its secrets.
 fn recorded(document: &Document<'_>, params: NodeId, secrets: &Secrets) -> Option<String> {
     let node = document.node(params)?;
@@ -443,6 +488,14 @@ pub fn line(guard: &Guard, inspection: &Inspection, entry: &Entry<'_>) -> Vec<u8
     }
     if let Some(call) = &trail.call {
         out.literal("call", call);
+    }
+    if let Some(approval) = &trail.approval {
+        out.key("approval");
+        out.open('{');
+        out.text("outcome", approval.outcome);
+        out.text("via", approval.via);
+        out.text("id", &approval.id);
+        out.close('}');
     }
     out.text("policy_hash", entry.policy_hash);
     out.text("version", env!("CARGO_PKG_VERSION"));
@@ -620,12 +673,7 @@ impl Object {
             '\\' => self.out.push_str("\\\\"),
             '\n' => self.out.push_str("\\n"),
             '\t' => self.out.push_str("\\t"),
-            // Terminals and pagers obey these: controls, line separators, direction marks, zero
-            // widths, tags.
-            c if c.is_control()
-                || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..) =>
-            {
+            c if is_obeyed(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(self.out, "\\u{unit:04x}");
                 }

@@ -346,7 +346,11 @@ pub fn session(data: &[u8]) {
                 Command::Forward(None) => {
                     Document::parse(line, &Limits::default()).expect("what leaves is JSON");
                 }
-                Command::Audit(_) | Command::Log(_) => {}
+                Command::Ask(question) => {
+                    Document::parse(&question.frame, &Limits::default())
+                        .expect("what leaves is JSON");
+                }
+                Command::Audit(_) | Command::Log(_) | Command::Answered(..) => {}
             }
         }
     }

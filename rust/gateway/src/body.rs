@@ -2,6 +2,7 @@
 
 use crate::{
     events::Events,
+    held::Held,
     shared::{Hold, Permit},
 };
 use bytes::{Bytes, BytesMut};
@@ -89,6 +90,8 @@ pub(crate) enum ReplyBody {
         body: Box<Incoming>,
         _permit: Permit,
     },
+    /// A call that waits for a person.
+    Held(Box<Held>),
     /// A stream of judged events.
     Events {
         events: Box<Events>,
@@ -129,6 +132,7 @@ impl Body for ReplyBody {
             Self::Pass { body, .. } => Pin::new(body.as_mut())
                 .poll_frame(cx)
                 .map_err(io::Error::other),
+            Self::Held(held) => held.poll(cx),
             Self::Events { events, .. } => Pin::new(events.as_mut())
                 .poll_data(cx)
                 .map(|data| data.map(|data| data.map(Frame::data))),
@@ -139,7 +143,7 @@ impl Body for ReplyBody {
         match self {
             Self::Full(bytes) => bytes.is_none(),
             Self::Pass { body, .. } => body.is_end_stream(),
-            Self::Events { .. } => false,
+            Self::Events { .. } | Self::Held(_) => false,
         }
     }
 
@@ -147,7 +151,7 @@ impl Body for ReplyBody {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Pass { body, .. } => body.size_hint(),
-            Self::Events { .. } => SizeHint::default(),
+            Self::Events { .. } | Self::Held(_) => SizeHint::default(),
         }
     }
 }

@@ -33,6 +33,15 @@ pub struct Config {
     /// Clients must send this as `Authorization: Bearer`.
     #[serde(default)]
     pub bearer_token: Option<Secret>,
+    /// File with the listener's certificate and those above it, in PEM; plain HTTP without.
+    #[serde(default)]
+    pub tls_certificate: Option<String>,
+    /// File with the key of the certificate, in PEM.
+    #[serde(default)]
+    pub tls_key: Option<String>,
+    /// File with the authorities of which clients need a certificate, in PEM.
+    #[serde(default)]
+    pub client_ca: Option<String>,
     /// How denials of tool calls are answered: `tool_result` or `jsonrpc_error`.
     #[serde(default)]
     pub deny_response: Deny,
@@ -192,6 +201,12 @@ impl Config {
             if zero {
                 return Err(format!("{key}: must be greater than 0"));
             }
+        }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            return Err("tls_certificate and tls_key: both are needed".into());
+        }
+        if self.client_ca.is_some() && self.tls_certificate.is_none() {
+            return Err("client_ca: tls_certificate and tls_key are needed as well".into());
         }
         if self.bearer_token.as_ref().is_some_and(|t| t.0.is_empty()) {
             return Err("bearer_token: must not be empty".into());

@@ -7,12 +7,12 @@ use crate::{
 };
 use egress_guard_core::{
     guard::Guard,
-    session::{Command, Side},
+    session::{Command, Question, Side, approval::Outcome},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Frames above this are judged beside the worker, so that small ones do not wait for them.
@@ -25,6 +25,8 @@ pub(crate) struct Judged {
     pub(crate) forward: Option<Option<Vec<u8>>>,
     /// Answers to the side that it came from.
     pub(crate) replies: Vec<Vec<u8>>,
+    /// Held until a person has answered.
+    pub(crate) question: Option<Question>,
 }
 
 /// Has a frame judged.
@@ -76,6 +78,55 @@ fn run(
         shared.metrics.engine_failure();
         return Judged::of(session.refuse(from, frame, "internal error while judging"));
     };
+    carry_out(
+        shared,
+        route,
+        conversation,
+        from,
+        frame,
+        commands,
+        always,
+        taken,
+    )
+}
+
+/// What becomes of a call that waited for a person.
+pub(crate) fn settle(
+    shared: &Shared,
+    route: &Route,
+    conversation: &Conversation,
+    number: &str,
+    outcome: Outcome,
+) -> Judged {
+    let session = conversation.session(&shared.guard());
+    let settled = session.settle(number, outcome);
+    carry_out(
+        shared,
+        route,
+        conversation,
+        Side::Client,
+        &settled.frame,
+        settled.commands,
+        true,
+        Duration::ZERO,
+    )
+}
+
+/// Records the decisions among the commands; without a record, the frame is refused.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place for all that is recorded"
+)]
+fn carry_out(
+    shared: &Shared,
+    route: &Route,
+    conversation: &Conversation,
+    from: Side,
+    frame: &[u8],
+    commands: Vec<Command>,
+    always: bool,
+    taken: Duration,
+) -> Judged {
     let passes = commands.iter().any(|c| matches!(c, Command::Forward(None)));
     for command in &commands {
         match command {
@@ -91,9 +142,11 @@ fn run(
                 if !shared.recorder.record(&record) {
                     shared.metrics.audit_failure();
                     let why = "the decision could not be recorded";
+                    let session = conversation.session(&shared.guard());
                     return Judged::of(session.refuse(from, frame, why));
                 }
             }
+            Command::Answered(number, outcome) => conversation.answer(number, *outcome),
             _ => {}
         }
     }
@@ -107,7 +160,8 @@ impl Judged {
             match command {
                 Command::Forward(bytes) => judged.forward = Some(bytes),
                 Command::Reply(frame) => judged.replies.push(frame),
-                Command::Audit(_) | Command::Log(_) => {}
+                Command::Ask(question) => judged.question = Some(question),
+                Command::Audit(_) | Command::Log(_) | Command::Answered(..) => {}
             }
         }
         judged

@@ -152,11 +152,16 @@ fn scalars(body: &[u8], limits: &Limits) -> Vec<String> {
     document.nodes.iter().filter_map(text).collect()
 }
 
-/// Writes the headers anew that repeat what was masked in the body.
-pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits: &Limits) {
+/// Writes the headers anew that repeat what was masked in the body; `false` where one would say
+/// what the body no longer says.
+#[must_use]
+pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits: &Limits) -> bool {
+    let (were, kept) = (scalars(old, limits), scalars(new, limits));
     let (Ok(old), Ok(new)) = (Document::parse(old, limits), Document::parse(new, limits)) else {
-        return;
+        return false;
     };
+    // Masking leaves every value in its place; taking out an answer to the guard does not.
+    let aligned = old.leaves.len() == new.leaves.len();
     let mirrored: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().starts_with(PARAM_PREFIX) || **name == NAME)
@@ -166,10 +171,14 @@ pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits:
         let values: Vec<_> = headers.get_all(&name).iter().cloned().collect();
         headers.remove(&name);
         for value in values {
-            let masked = headers::decode(&value).and_then(|text| {
-                let same = |(a, b): (&_, &_)| masked_leaf(a, b, &text);
+            let text = headers::decode(&value);
+            let masked = text.as_ref().filter(|_| aligned).and_then(|text| {
+                let same = |(a, b): (&_, &_)| masked_leaf(a, b, text);
                 old.leaves.iter().zip(&new.leaves).find_map(same)
             });
+            if masked.is_none() && text.is_some_and(|t| were.contains(&t) && !kept.contains(&t)) {
+                return false;
+            }
             let value = match masked {
                 Some(text) => headers::encode(&text),
                 None => Some(value),
@@ -179,6 +188,7 @@ pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits:
             }
         }
     }
+    true
 }
 
 fn masked_leaf(
@@ -277,12 +287,12 @@ mod tests {
     fn copies_of_a_masked_value_are_masked() {
         let mut headers = map(&[("mcp-param-a", "s3cret"), ("mcp-param-n", "5")]);
         let masked = CALL.replace("s3cret", "***");
-        recompute(
+        assert!(recompute(
             &mut headers,
             CALL.as_bytes(),
             masked.as_bytes(),
             &Limits::default(),
-        );
+        ));
         assert_eq!(
             headers,
             map(&[("mcp-param-a", "***"), ("mcp-param-n", "5")])

@@ -8,10 +8,11 @@ use crate::{
     recorder::Recorder,
     service::Connection,
     shared::Shared,
+    tls,
     upstream::{self, Upstreams},
     wait::{First, Stop, first},
 };
-use egress_guard_core::guard::Guard;
+use egress_guard_core::{guard::Guard, session::approval::Approvals};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ClientConfig;
@@ -19,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     convert::Infallible,
     io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -29,10 +30,12 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +75,10 @@ impl Gateway {
         config: Config,
         guard: Arc<Guard>,
         recorder: Arc<dyn Recorder>,
+        approvals: Option<Arc<Approvals>>,
     ) -> Result<Self, GatewayError> {
         let (stop, stopped) = watch::channel(false);
+        let acceptor = tls::acceptor(&config).map_err(GatewayError::Config)?;
         let count = config.threads();
         let sockets = listen(&config.listen_host, config.listen_port, count)?;
         let admin_socket = match config.admin_port {
@@ -85,13 +90,15 @@ impl Gateway {
             .and_then(|socket| socket.local_addr().ok())
             .ok_or_else(|| GatewayError::Config("no worker".into()))?;
         let admin = admin_socket.as_ref().and_then(|s| s.local_addr().ok());
-        let shared =
-            Shared::new(config, guard, recorder, Stop(stopped)).map_err(GatewayError::Config)?;
+        let shared = Shared::new(config, guard, recorder, approvals, Stop(stopped))
+            .map_err(GatewayError::Config)?;
         let tls = upstream::trust(&shared).map_err(GatewayError::Config)?;
         let mut threads = Vec::new();
         for socket in sockets {
-            let (shared, tls) = (Arc::clone(&shared), tls.clone());
-            threads.push(spawn("gateway", move || worker(socket, shared, tls))?);
+            let (shared, tls, acceptor) = (Arc::clone(&shared), tls.clone(), acceptor.clone());
+            threads.push(spawn("gateway", move || {
+                worker(socket, shared, tls, acceptor)
+            })?);
         }
         if let Some(socket) = admin_socket {
             let shared = Arc::clone(&shared);
@@ -208,18 +215,27 @@ pub(crate) fn event_loop() -> io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-fn worker(socket: TcpListener, shared: Arc<Shared>, tls: ClientConfig) -> io::Result<()> {
+fn worker(
+    socket: TcpListener,
+    shared: Arc<Shared>,
+    tls: ClientConfig,
+    acceptor: Option<TlsAcceptor>,
+) -> io::Result<()> {
     let runtime = event_loop()?;
     runtime.block_on(async move {
         let upstreams = Upstreams::new(&shared, tls);
         let worker = Arc::new(Worker { shared, upstreams });
-        accept(socket, worker).await
+        accept(socket, worker, acceptor).await
     })?;
     runtime.shutdown_background();
     Ok(())
 }
 
-async fn accept(socket: TcpListener, worker: Arc<Worker>) -> io::Result<()> {
+async fn accept(
+    socket: TcpListener,
+    worker: Arc<Worker>,
+    acceptor: Option<TlsAcceptor>,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let open = Arc::new(AtomicUsize::new(0));
     let mut stopped = pin!(worker.shared.stop.clone().wait());
@@ -230,8 +246,9 @@ async fn accept(socket: TcpListener, worker: Arc<Worker>) -> io::Result<()> {
             First::B(Ok((stream, _))) => {
                 let open = Count::new(&open);
                 let worker = Arc::clone(&worker);
+                let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    connection(stream, worker).await;
+                    connection(stream, worker, acceptor).await;
                     drop(open);
                 });
             }
@@ -264,18 +281,32 @@ impl Drop for Count {
     }
 }
 
-async fn connection(stream: TcpStream, worker: Arc<Worker>) {
+async fn connection(stream: TcpStream, worker: Arc<Worker>, acceptor: Option<TlsAcceptor>) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
     let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return serve(stream, local.ip(), worker).await;
+    };
+    let time = Duration::from_secs(worker.shared.config.head_seconds);
+    // Who has no certificate of ours learns so from the handshake, and no more.
+    if let Ok(Ok(stream)) = timeout(time, acceptor.accept(stream)).await {
+        serve(stream, local.ip(), worker).await;
+    }
+}
+
+async fn serve<S>(stream: S, local: IpAddr, worker: Arc<Worker>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let shared = Arc::clone(&worker.shared);
     let linger = Arc::new(AtomicBool::new(false));
     let head = Duration::from_secs(shared.config.head_seconds);
     let io = TokioIo::new(Strict::new(stream, head, Arc::clone(&linger)));
     let state = Arc::new(Connection {
         worker,
-        local: local.ip(),
+        local,
         linger,
     });
     let service = service_fn(move |request| {

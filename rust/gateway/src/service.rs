@@ -5,15 +5,16 @@ use crate::{
     forward::{Exchange, Question, Worker, identity, merged, target},
     framing::REFUSED,
     headers::{self, SESSION_ID, VERSION},
-    judge::{LARGE, judge, weigh},
+    held::Held,
+    judge::{LARGE, judge, settle, weigh},
     metadata, mirror,
     outline::{Outline, What},
     reply::{self, HEADER_MISMATCH, INTERNAL, PARSE_ERROR, close, refuse},
-    sessions::Conversation,
+    sessions::{Conversation, short_digest},
     shared::{Hold, Permit, Route, Shared},
 };
 use bytes::Bytes;
-use egress_guard_core::session::Side;
+use egress_guard_core::session::{self as approval, Side, approval::Outcome};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
@@ -242,15 +243,8 @@ impl Connection {
             Verdict::Answer(status, frame) => reply::json(status, frame),
             Verdict::Answers(frames) => merged(&frames, b""),
             Verdict::Accepted => reply::accepted(),
-            Verdict::Forward(forward) => {
-                let Forward {
-                    mut headers,
-                    body,
-                    question,
-                } = *forward;
-                headers::for_upstream(&mut headers);
-                exchange.run(url, headers, body, question, permit).await
-            }
+            Verdict::Forward(forward) => forward.send(exchange, url, permit).await,
+            Verdict::Ask(question, forward) => Held::ask(exchange, question, *forward, url, permit),
         }
     }
 
@@ -315,13 +309,30 @@ enum Verdict {
     Answers(Vec<Vec<u8>>),
     Accepted,
     Forward(Box<Forward>),
+    Ask(approval::Question, Box<Forward>),
 }
 
 /// A message that goes to the upstream.
-struct Forward {
-    headers: HeaderMap,
-    body: Bytes,
-    question: Question,
+#[derive(Debug)]
+pub(crate) struct Forward {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) question: Question,
+}
+
+impl Forward {
+    pub(crate) async fn send(
+        self,
+        exchange: Arc<Exchange>,
+        url: Uri,
+        permit: Permit,
+    ) -> Response<ReplyBody> {
+        let mut headers = self.headers;
+        headers::for_upstream(&mut headers);
+        exchange
+            .run(url, headers, self.body, self.question, permit)
+            .await
+    }
 }
 
 impl Verdict {
@@ -374,7 +385,7 @@ impl Post {
             Err(message) => return mismatch(message),
             Ok(None) => {}
             Ok(Some(frame)) => {
-                let alone = Conversation::new(shared, false);
+                let alone = Conversation::alone(shared);
                 let weighed = weigh(shared, route, &alone, &guard, &frame);
                 match weighed.forward {
                     Some(None) => {}
@@ -396,11 +407,35 @@ impl Post {
             Side::Client,
             &self.body,
         );
+        if let Some(question) = judged.question {
+            if !takes_events(&self.headers) {
+                let settled = settle(
+                    shared,
+                    route,
+                    conversation,
+                    &question.number,
+                    Outcome::Unable,
+                );
+                return Verdict::withheld(&outline, settled.replies);
+            }
+            let forward = Forward {
+                headers: self.headers,
+                body: self.body,
+                question: Question {
+                    method: Method::POST,
+                    outline: Some(outline),
+                    replies: Vec::new(),
+                },
+            };
+            return Verdict::Ask(question, Box::new(forward));
+        }
         let Some(changed) = judged.forward else {
             return Verdict::withheld(&outline, judged.replies);
         };
         if let Some(changed) = changed {
-            mirror::recompute(&mut self.headers, &self.body, &changed, limits);
+            if !mirror::recompute(&mut self.headers, &self.body, &changed, limits) {
+                return mismatch("a mirrored header cannot be masked like the body");
+            }
             self.body = changed.into();
         }
         Verdict::Forward(Box::new(Forward {
@@ -425,8 +460,27 @@ fn conversation(shared: &Shared, route: &Route, headers: &HeaderMap) -> Arc<Conv
         .unwrap_or_else(|| {
             // Without the header, the revision is the one that has batches.
             let version = headers.get(VERSION).map(HeaderValue::as_bytes);
-            Conversation::new(shared, version.is_none_or(|v| v == b"2025-03-26"))
+            let batches = version.is_none_or(|v| v == b"2025-03-26");
+            Conversation::new(shared, route, batches, &who(headers))
         })
+}
+
+/// A name for who sends a request that stands alone, from which no token can be told.
+fn who(headers: &HeaderMap) -> String {
+    headers
+        .get(header::AUTHORIZATION)
+        .map_or_else(String::new, |token| short_digest(token.as_bytes()))
+}
+
+/// Whether an answer may be a stream of events.
+fn takes_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|media| matches!(media.trim(), "text/event-stream" | "text/*" | "*/*"))
 }
 
 fn not_allowed(allow: &'static str) -> Response<ReplyBody> {

@@ -1,13 +1,17 @@
 //! Remembers the conversation of each legacy session, boundedly.
 
-use crate::shared::Shared;
-use egress_guard_core::{guard::Guard, session::Session};
+use crate::shared::{Route, Shared};
+use egress_guard_core::{
+    guard::Guard,
+    session::{Session, approval::Outcome},
+};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// One conversation, shared by the requests and streams of a session.
 #[derive(Debug)]
@@ -15,16 +19,59 @@ pub(crate) struct Conversation {
     session: Session,
     id: OnceLock<String>,
     name: OnceLock<String>,
+    /// Calls that wait for the client's person, by the question's number.
+    waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
 
 impl Conversation {
-    pub(crate) fn new(shared: &Shared, batches: bool) -> Arc<Self> {
-        let nonce = shared.nonce();
-        Arc::new(Self {
-            session: Session::new(shared.guard(), shared.deny, &nonce).over_http(batches),
+    /// A conversation with a server. `who` tells clients apart whose requests stand alone.
+    pub(crate) fn new(shared: &Shared, route: &Route, batches: bool, who: &str) -> Arc<Self> {
+        let session = Self::state(shared, batches);
+        Arc::new(Self::of(match &shared.approvals {
+            None => session,
+            Some(approvals) => {
+                let session =
+                    session.with_approvals(Arc::clone(approvals), Arc::clone(&route.name));
+                if !who.is_empty() {
+                    session.set_name(who);
+                }
+                session
+            }
+        }))
+    }
+
+    /// One in which nobody is asked.
+    pub(crate) fn alone(shared: &Shared) -> Self {
+        Self::of(Self::state(shared, false))
+    }
+
+    fn state(shared: &Shared, batches: bool) -> Session {
+        Session::new(shared.guard(), shared.deny, &shared.nonce()).over_http(batches)
+    }
+
+    fn of(session: Session) -> Self {
+        Self {
+            session,
             id: OnceLock::new(),
             name: OnceLock::new(),
-        })
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Waits for the answer to a question.
+    pub(crate) fn wait_for(&self, number: &str) -> oneshot::Receiver<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert(number.to_owned(), answer);
+        answered
+    }
+
+    /// Passes on the answer to a question. One that nobody waits for comes to nothing.
+    pub(crate) fn answer(&self, number: &str, outcome: Outcome) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = waiting.remove(number) {
+            let _ = answer.send(outcome);
+        }
     }
 
     /// `Mcp-Session-Id`; empty for a request that stands alone.
@@ -37,11 +84,7 @@ impl Conversation {
         let Some(id) = self.id.get() else {
             return "";
         };
-        self.name.get_or_init(|| {
-            let digest = Sha256::digest(id.as_bytes());
-            let hex = |byte: &u8| format!("{byte:02x}");
-            digest.iter().take(8).map(hex).collect()
-        })
+        self.name.get_or_init(|| short_digest(id.as_bytes()))
     }
 
     /// The protocol's state, with the newest rules.
@@ -51,6 +94,13 @@ impl Conversation {
         }
         &self.session
     }
+}
+
+/// 64 bits of a digest in hex.
+pub(crate) fn short_digest(text: &[u8]) -> String {
+    let digest = Sha256::digest(text);
+    let hex = |byte: &u8| format!("{byte:02x}");
+    digest.iter().take(8).map(hex).collect()
 }
 
 type Key = (usize, String);
@@ -109,6 +159,7 @@ impl Sessions {
 
     pub(crate) fn insert(&self, route: usize, id: &str, conversation: &Arc<Conversation>) {
         let _ = conversation.id.set(id.to_owned());
+        conversation.session.set_name(conversation.name());
         self.turn()
             .young
             .insert((route, id.to_owned()), Arc::clone(conversation));

@@ -8,7 +8,10 @@ use crate::{
     sessions::Sessions,
     wait::Stop,
 };
-use egress_guard_core::{guard::Guard, session::DenyResponse};
+use egress_guard_core::{
+    guard::Guard,
+    session::{DenyResponse, approval::Approvals},
+};
 use http::Uri;
 use std::{
     collections::HashMap,
@@ -28,7 +31,7 @@ const HELD_BODIES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) index: usize,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The path by which it is known first.
     pub(crate) path: String,
     pub(crate) url: Uri,
@@ -44,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) approvals: Option<Arc<Approvals>>,
     pub(crate) stop: Stop,
     guard: RwLock<Arc<Guard>>,
     running: AtomicUsize,
@@ -63,6 +67,7 @@ impl Shared {
         config: Config,
         guard: Arc<Guard>,
         recorder: Arc<dyn Recorder>,
+        approvals: Option<Arc<Approvals>>,
         stop: Stop,
     ) -> Result<Arc<Self>, String> {
         let mut routes = Vec::new();
@@ -71,7 +76,7 @@ impl Shared {
             let preferred = upstream.paths.iter().find(|p| p.as_str() != "/");
             let route = Arc::new(Route {
                 index,
-                name: upstream.name.clone(),
+                name: upstream.name.as_str().into(),
                 path: preferred.cloned().unwrap_or_else(|| "/".into()),
                 url: upstream_uri(&upstream.url)?,
             });
@@ -94,6 +99,7 @@ impl Shared {
             routes,
             by_path,
             recorder,
+            approvals,
             stop,
             guard: RwLock::new(guard),
             running: AtomicUsize::new(0),

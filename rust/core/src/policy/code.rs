@@ -59,6 +59,16 @@ pub const CODES: &[PolicyCode] = &[
         "medium",
         "Held for a person's review",
     ),
+    code(
+        "EGRESS_DENY_APPROVAL_DECLINED",
+        "high",
+        "Declined by a person",
+    ),
+    code(
+        "EGRESS_DENY_APPROVAL_TIMEOUT",
+        "medium",
+        "Not approved in time",
+    ),
     code("EGRESS_SIMULATE_SHADOW", "info", "Recorded only"),
     code("EGRESS_DENY_POLICY_MATCH", "medium", "A rule of the policy"),
     code(

@@ -8,6 +8,7 @@
 //! exactly once. What the server sends is let through unless nobody could read it, or it answers
 //! what nobody asked.
 
+pub mod approval;
 mod pending;
 pub mod reply;
 mod skim;
@@ -23,9 +24,10 @@ use crate::{
     span::Span,
     walk::{Document, Kind, NodeId, ROOT},
 };
+use approval::{Approvals, Outcome, Resumed, Room, Standing, Waiting, Way};
 use pending::{Kind as Asked, Pending};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -58,6 +60,30 @@ pub enum Command {
     Audit(Box<Decided>),
     /// Tell a person; the text holds nothing of the frame.
     Log(String),
+    /// A call waits for a person. Once there is an answer, or the time is up: [`Session::settle`].
+    Ask(Question),
+    /// The question of this number is answered: [`Session::settle`] it.
+    Answered(String, Outcome),
+}
+
+/// A question to the person at the client.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Names it, here and nowhere else.
+    pub number: String,
+    /// To be sent to the client.
+    pub frame: Vec<u8>,
+    /// How long a person has.
+    pub seconds: u64,
+}
+
+/// What became of a call that waited for a person.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// The frame that the commands are about, as if it came now; for [`Session::refuse`].
+    pub frame: Vec<u8>,
+    /// As for a frame of the client.
+    pub commands: Vec<Command>,
 }
 
 /// A judgement with its place in the log.
@@ -91,6 +117,10 @@ pub struct Session {
     decisions: AtomicU64,
     from_client: Context,
     from_server: Context,
+    approvals: Option<Arc<Approvals>>,
+    /// The server's name and the conversation's, for approvals.
+    server: Arc<str>,
+    name: RwLock<Box<str>>,
     state: Mutex<State>,
 }
 
@@ -103,6 +133,32 @@ struct State {
     batches: bool,
     modern: bool,
     server_gone: bool,
+    /// The client can ask its person.
+    elicits: bool,
+    /// Calls that wait for a person, by the question's number.
+    held: HashMap<String, Held>,
+}
+
+/// A call that waits for a person.
+#[derive(Debug)]
+struct Held {
+    id: String,
+    asked: Asked,
+    frame: Vec<u8>,
+    decided: Box<Decided>,
+    _room: Room,
+}
+
+/// What comes of a call that a rule escalates.
+enum Appeal {
+    /// Blocked, or refused by a person.
+    Stands,
+    /// Let through.
+    Approved,
+    /// The client is asked, and calls again.
+    Again(Vec<u8>),
+    /// The client is asked meanwhile.
+    Held(Waiting, u64),
 }
 
 /// What becomes of one message.
@@ -136,6 +192,9 @@ impl Session {
             decisions: AtomicU64::new(0),
             from_client: context(Direction::Request),
             from_server: context(Direction::Response),
+            approvals: None,
+            server: Arc::default(),
+            name: RwLock::default(),
             state: Mutex::default(),
         }
     }
@@ -146,6 +205,21 @@ impl Session {
         self.from_client.labels.clone_from(&labels);
         self.from_server.labels = labels;
         self
+    }
+
+    /// The same conversation with a way to have escalated calls approved.
+    #[must_use]
+    pub fn with_approvals(mut self, approvals: Arc<Approvals>, server: Arc<str>) -> Self {
+        if approvals.way() != Way::Off {
+            self.approvals = Some(approvals);
+            self.server = server;
+        }
+        self
+    }
+
+    /// Names the conversation: an approval is for calls of the same name.
+    pub fn set_name(&self, name: &str) {
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
     }
 
     /// The same conversation over HTTP: there an answer belongs to its request by the connection,
@@ -251,7 +325,8 @@ impl Session {
     pub fn server_gone(&self) -> Vec<Command> {
         let mut state = self.state();
         state.server_gone = true;
-        let owed = state.of_client.drain();
+        let mut owed = state.of_client.drain();
+        owed.extend(state.held.drain().map(|(_, held)| held.id));
         drop(state);
         owed.iter()
             .map(|id| Command::Forward(Some(gone(id))))
@@ -262,6 +337,70 @@ impl Session {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.state().of_client.owed()
+    }
+
+    /// The numbers of the questions that are not answered yet.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<String> {
+        self.state().held.keys().cloned().collect()
+    }
+
+    /// Carries out what became of a call that waited for a person. A question that is settled
+    /// already comes to nothing.
+    #[must_use]
+    pub fn settle(&self, number: &str, outcome: Outcome) -> Settled {
+        let Some(held) = self.state().held.remove(number) else {
+            return Settled::default();
+        };
+        let Held {
+            id,
+            asked,
+            frame,
+            mut decided,
+            ..
+        } = held;
+        outcome.apply(&mut decided.inspection, "elicitation", number);
+        let mut commands = Vec::new();
+        if outcome == Outcome::Approved {
+            match self.admit(&id, asked) {
+                Ok(()) => commands.push(Command::Forward(Some(frame.clone()))),
+                Err(why) => commands.push(Command::Reply(reply::error(&id, reply::INTERNAL, why))),
+            }
+        } else if outcome != Outcome::Withdrawn {
+            commands.push(Command::Reply(self.denial(&decided, &id, asked, false)));
+        }
+        if matches!(outcome, Outcome::TimedOut | Outcome::Withdrawn) {
+            let notice = approval::withdrawal(number, outcome.as_str());
+            commands.push(Command::Reply(notice));
+        }
+        commands.insert(0, Command::Audit(decided));
+        if self.lines {
+            without_carriage_returns(&frame, &mut commands);
+        }
+        Settled { frame, commands }
+    }
+
+    /// Lets a request of the client wait for the server's answer.
+    fn admit(&self, id: &str, asked: Asked) -> Result<(), &'static str> {
+        let mut state = self.state();
+        if state.server_gone {
+            return Err(GONE);
+        }
+        let remembered = self.lines || asked == Asked::Initialize;
+        if remembered && !state.of_client.add(id, asked) {
+            return Err("too many requests wait for an answer");
+        }
+        Ok(())
+    }
+
+    /// The answer to a request that is not let through.
+    fn denial(&self, decided: &Decided, id: &str, asked: Asked, modern: bool) -> Vec<u8> {
+        let form = match asked {
+            Asked::ToolCall => self.deny_response,
+            _ => DenyResponse::JsonRpcError,
+        };
+        let (guard, inspection) = (&decided.guard, &decided.inspection);
+        reply::denial(guard, inspection, id, form, modern, &decided.decision_id)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -309,11 +448,18 @@ impl Session {
             Ok(messages) => messages,
             Err(malformed) => return refused(&malformed),
         };
+        if let Some((restored, resumed)) = self
+            .approvals
+            .as_ref()
+            .and_then(|approvals| approvals.resume(&document))
+        {
+            return self.resumed(guard, &restored, &resumed);
+        }
         let mut turn = Turn::default();
         for message in &messages {
             match message {
                 Ok(message) => {
-                    let fate = self.client_message(guard, &document, message, &mut turn);
+                    let fate = self.client_message(guard, &document, message, None, &mut turn);
                     turn.fates.push((message.node, fate));
                 }
                 Err(m) => {
@@ -329,13 +475,147 @@ impl Session {
         commands
     }
 
+    /// A request comes again with a person's answer: judged as it was asked about.
+    fn resumed(&self, guard: &Arc<Guard>, restored: &[u8], resumed: &Resumed) -> Vec<Command> {
+        let refused = |m: &Malformed| vec![Command::Reply(reply::error(&m.id, m.code, &m.message))];
+        let document = match Document::parse(restored, &guard.settings.limits) {
+            Ok(document) => document,
+            Err(error) => return refused(&Malformed::json(error)),
+        };
+        let message = match frame::message(&document, ROOT) {
+            Ok(message) => message,
+            Err(malformed) => return refused(&malformed),
+        };
+        let mut turn = Turn::default();
+        let fate = match self.client_message(guard, &document, &message, Some(resumed), &mut turn) {
+            Fate::Pass => Fate::Replace(restored.to_vec()),
+            other => other,
+        };
+        turn.fates.push((ROOT, fate));
+        let mut commands = turn.finish(&document);
+        if self.lines {
+            without_carriage_returns(restored, &mut commands);
+        }
+        commands
+    }
+
+    /// What becomes of a request that a rule escalates, where somebody can be asked.
+    fn appeal(
+        &self,
+        guard: &Arc<Guard>,
+        document: &Document<'_>,
+        message: &Message,
+        resumed: Option<&Resumed>,
+        inspection: &mut Inspection,
+    ) -> Appeal {
+        let (Some(approvals), Some(id)) = (&self.approvals, message.id()) else {
+            return Appeal::Stands;
+        };
+        // A part of a batch cannot wait alone.
+        if message.node != ROOT || inspection.enforced != Decision::Escalate {
+            return Appeal::Stands;
+        }
+        let digest = || approvals.digest(guard, document, message, inspection);
+        if let Some(resumed) = resumed {
+            let outcome = approvals.redeem(resumed, &digest());
+            outcome.apply(inspection, "elicitation", resumed.number());
+            return match outcome {
+                Outcome::Approved => Appeal::Approved,
+                _ => Appeal::Stands,
+            };
+        }
+        let seconds = approvals.seconds();
+        let waiting = || Waiting::new(guard, document, message, inspection);
+        if approvals.way() == Way::Store {
+            let name = self.name.read().unwrap_or_else(PoisonError::into_inner);
+            let waiting = waiting().of(&digest(), &self.server, &name);
+            drop(name);
+            return stored(approvals.look_up(&waiting), inspection);
+        }
+        if approval::can_go_round(document, message) {
+            let question = waiting().question(seconds);
+            let Some(state) = approvals.state(document, message, &digest()) else {
+                return Appeal::Stands;
+            };
+            inspection.trail.approval = Some(approval::Note {
+                outcome: "asked",
+                via: "elicitation",
+                id: String::new(),
+            });
+            return Appeal::Again(approval::input_required(id, &question, &state));
+        }
+        if self.state().elicits {
+            return Appeal::Held(waiting(), seconds);
+        }
+        Appeal::Stands
+    }
+
+    /// A number and room for a call that is to wait.
+    fn ticket(&self, document: &Document<'_>) -> Option<(String, Room)> {
+        let approvals = self.approvals.as_ref()?;
+        Some((approvals.number()?, approvals.room(document.frame.len())?))
+    }
+
+    /// Keeps a request until its person has answered; the question to ask.
+    fn hold(&self, held: Held, number: String, waiting: &Waiting, seconds: u64) -> Question {
+        let frame = approval::request(&number, &waiting.question(seconds));
+        self.state().held.insert(number.clone(), held);
+        Question {
+            number,
+            frame,
+            seconds,
+        }
+    }
+
+    /// What the client's own message means for the calls that wait for a person: the number of the
+    /// question that it settles, and how.
+    fn settles(&self, document: &Document<'_>, message: &Message) -> Option<(String, Outcome)> {
+        match &message.shape {
+            Shape::Response { id, error } => {
+                let key = pending::key(id);
+                let number = approval::number_of(&key)?;
+                let state = self.state();
+                state.held.get(number)?;
+                let outcome = match message.body {
+                    Some(result) if !error => approval::outcome(document, result),
+                    _ => Outcome::Unable,
+                };
+                Some((number.into(), outcome))
+            }
+            Shape::Notification if message.method == "notifications/cancelled" => {
+                let state = self.state();
+                if state.held.is_empty() {
+                    return None;
+                }
+                let id = document.raw(document.member(message.body?, "requestId")?);
+                let key = pending::key(id);
+                let found = state.held.iter().find(|(_, h)| pending::key(&h.id) == key);
+                found.map(|(number, _)| (number.clone(), Outcome::Withdrawn))
+            }
+            _ => None,
+        }
+    }
+
     fn client_message(
         &self,
         guard: &Arc<Guard>,
         document: &Document<'_>,
         message: &Message,
+        resumed: Option<&Resumed>,
         turn: &mut Turn,
     ) -> Fate {
+        if self.approvals.is_some() {
+            if let Some((number, outcome)) = self.settles(document, message) {
+                turn.commands.push(Command::Answered(number, outcome));
+                return Fate::Stop;
+            }
+            // Late or not: the server asked nothing.
+            if let Shape::Response { id, .. } = &message.shape
+                && approval::number_of(&pending::key(id)).is_some()
+            {
+                return Fate::Stop;
+            }
+        }
         let mut inspection = guard.inspect(document, message, &self.from_client);
         let rewritten = match inspection.enforced {
             Decision::Redact => match rewrite(guard, document, message, &inspection.redactions) {
@@ -347,6 +627,12 @@ impl Session {
             },
             _ => None,
         };
+        if let Some(resumed) = resumed
+            && !resumed.is_genuine()
+        {
+            Outcome::Void.apply(&mut inspection, "elicitation", "");
+        }
+        let appeal = self.appeal(guard, document, message, resumed, &mut inspection);
         let stopped = matches!(inspection.enforced, Decision::Deny | Decision::Escalate);
         let modern = self.follow(document, message, stopped, turn);
         let mut fate = match rewritten {
@@ -358,33 +644,36 @@ impl Session {
         } else {
             String::new()
         };
+        let decided = Decided {
+            guard: Arc::clone(guard),
+            inspection,
+            decision_id,
+        };
+        if let (Appeal::Held(waiting, seconds), Some(id)) = (&appeal, message.id())
+            && let Some((number, room)) = self.ticket(document)
+        {
+            let held = Held {
+                id: id.into(),
+                asked: Asked::of(&message.method),
+                frame: document.frame.as_bytes().to_vec(),
+                decided: Box::new(decided),
+                _room: room,
+            };
+            let question = self.hold(held, number, waiting, *seconds);
+            turn.commands.push(Command::Ask(question));
+            return Fate::Stop;
+        }
         match &message.shape {
             Shape::Request { id } if stopped => {
                 fate = Fate::Stop;
-                turn.replies.push(reply::denial(
-                    guard,
-                    &inspection,
-                    id,
-                    if message.is_tool_call() {
-                        self.deny_response
-                    } else {
-                        DenyResponse::JsonRpcError
-                    },
-                    modern,
-                    &decision_id,
-                ));
+                turn.replies.push(match appeal {
+                    Appeal::Again(question) => question,
+                    _ => self.denial(&decided, id, Asked::of(&message.method), modern),
+                });
             }
             Shape::Request { id } => {
-                let asked = Asked::of(&message.method);
-                let mut state = self.state();
-                if state.server_gone {
+                if let Err(why) = self.admit(id, Asked::of(&message.method)) {
                     fate = Fate::Stop;
-                    turn.replies.push(gone(id));
-                } else if (self.lines || asked == Asked::Initialize)
-                    && !state.of_client.add(id, asked)
-                {
-                    fate = Fate::Stop;
-                    let why = "too many requests wait for an answer";
                     turn.replies.push(reply::error(id, reply::INTERNAL, why));
                 }
             }
@@ -405,12 +694,8 @@ impl Session {
                 }
             }
         }
-        if !decision_id.is_empty() {
-            turn.commands.push(Command::Audit(Box::new(Decided {
-                guard: Arc::clone(guard),
-                inspection,
-                decision_id,
-            })));
+        if !decided.decision_id.is_empty() {
+            turn.commands.push(Command::Audit(Box::new(decided)));
         }
         fate
     }
@@ -435,6 +720,9 @@ impl Session {
             .and_then(|meta| document.member(meta, VERSION_KEY))
             .is_some();
         let mut state = self.state();
+        if initialize {
+            state.elicits = approval::declared(document, message);
+        }
         if initialize && state.modern {
             turn.commands.push(Command::Log(
                 "alert: the client fell back from protocol 2026-07-28 to initialize".into(),
@@ -722,9 +1010,35 @@ fn skimmed(frame: &[u8]) -> Option<Envelope> {
     skim.finish()
 }
 
+/// Why a request of the client gets no answer of the server.
+const GONE: &str = "the MCP server ended before it answered";
+
 fn gone(id: &str) -> Vec<u8> {
-    let why = "the MCP server ended before it answered";
-    reply::error(id, reply::INTERNAL, why)
+    reply::error(id, reply::INTERNAL, GONE)
+}
+
+/// What the store's word means for a call.
+fn stored(standing: Standing, inspection: &mut Inspection) -> Appeal {
+    match standing {
+        Standing::Approved(id) => {
+            Outcome::Approved.apply(inspection, "store", &id);
+            return Appeal::Approved;
+        }
+        Standing::Declined(id) => Outcome::Declined.apply(inspection, "store", &id),
+        Standing::Waiting(id) => {
+            inspection.reason = format!(
+                "{} It waits for approval as {id}: egress-guard approvals approve {id}; then call again.",
+                inspection.reason
+            );
+            inspection.trail.approval = Some(approval::Note {
+                outcome: "waiting",
+                via: "store",
+                id,
+            });
+        }
+        Standing::Unavailable => {}
+    }
+    Appeal::Stands
 }
 
 fn dropped(why: &str) -> Command {

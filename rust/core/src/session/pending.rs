@@ -140,7 +140,7 @@ impl Pending {
 
 /// The same for every spelling of an id: a peer may answer `"é"` under `"\u00e9"`. Integers and
 /// strings stay apart by the quotes.
-fn key(id: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn key(id: &str) -> std::borrow::Cow<'_, str> {
     if id.contains('\\')
         && let Ok(text) = serde_json::from_str::<String>(id)
     {

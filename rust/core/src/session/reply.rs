@@ -109,6 +109,11 @@ pub fn error_data(guard: &Guard, inspection: &Inspection, decision_id: &str) -> 
     data.insert("matched_patterns".into(), patterns.into());
     data.insert("decision".into(), inspection.decision.as_str().into());
     data.insert("decision_id".into(), decision_id.into());
+    if let Some(approval) = &inspection.trail.approval
+        && !approval.id.is_empty()
+    {
+        data.insert("approval_id".into(), approval.id.as_str().into());
+    }
     data
 }
 

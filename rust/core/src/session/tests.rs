@@ -45,6 +45,8 @@ fn short(from: Side, commands: &[Command]) -> Vec<String> {
                 format!("audit: {}", decided.inspection.decision.as_str())
             }
             Command::Log(text) => format!("log: {text}"),
+            Command::Ask(question) => format!("ask: {}", question.number),
+            Command::Answered(number, outcome) => format!("{}: {number}", outcome.as_str()),
         })
         .collect()
 }
