@@ -251,7 +251,7 @@ fn main() {
             rate(entropy)
         );
         if typical == 0.0 {
-            typical = plain as f64 / text.len() as f64;
+            typical = entropy as f64 / text.len() as f64;
         }
     }
     let inspect = |frame: &str| {
@@ -339,6 +339,21 @@ fn main() {
     }
 
     let mut worst: Vec<(f64, String)> = Vec::new();
+    let mut measure = |name: String, unit: &str| {
+        let input = unit.repeat(65_536 / unit.len() + 1);
+        let ns = best(2, || {
+            scan(&noisy, &input);
+        });
+        worst.push((ns as f64 / input.len() as f64 / typical, name));
+    };
+    for (literal, _) in guard.analyzers.text.literals() {
+        let literal = String::from_utf8_lossy(literal);
+        measure(format!("literal {literal:?}"), &literal);
+        measure(
+            format!("literal {literal:?} and a blank"),
+            &format!("{literal} "),
+        );
+    }
     for (_, entry) in Catalog::documented()
         .unwrap()
         .iter()
@@ -354,20 +369,14 @@ fn main() {
                 ("without end", format!("{miss}-")),
                 ("prefix", head.to_owned()),
             ] {
-                let input = unit.repeat(65_536 / unit.len() + 1);
-                let ns = best(2, || {
-                    scan(&guard.analyzers, &input);
-                });
-                worst.push((
-                    ns as f64 / input.len() as f64 / typical,
-                    format!("{} {form}: {:?}", entry.id, cut(&unit, 40)),
-                ));
+                let name = format!("{} {form}: {:?}", entry.id, cut(&unit, 40));
+                measure(name, &unit);
             }
         }
     }
     worst.sort_by(|a, b| b.0.total_cmp(&a.0));
     println!(
-        "examples and near misses, repeated: {} inputs, over 3 x: {}, worst:",
+        "literals, examples and near misses, repeated: {} inputs, over 3 x: {}, worst:",
         worst.len(),
         worst.iter().filter(|w| w.0 > 3.0).count()
     );

@@ -7,8 +7,8 @@ use super::{
         run_end, run_start, skip_blank, slice,
     },
     checksum,
-    gates::{is_secret, is_token_value, reads_as_words},
-    names::{self, NameClass},
+    gates::{is_token_value, reads_as_words},
+    names::NameClass,
     quality::{entropy, is_placeholder, is_reference, mix},
     scan::Scan,
 };
@@ -219,10 +219,7 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
             b.is_ascii_alphabetic()
         });
     }
-    let Some(class) = std::str::from_utf8(slice(text, start, end))
-        .ok()
-        .and_then(names::classify)
-    else {
+    let Some(class) = scan.class(start, end) else {
         return;
     };
     let value = if class == NameClass::Passphrase {
@@ -236,7 +233,7 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
         quoted: value.quoted || connection,
         ..value
     };
-    if !is_secret(class, text, &value) {
+    if !scan.is_secret(class, &value) {
         return;
     }
     let kind = if connection {

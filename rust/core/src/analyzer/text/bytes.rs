@@ -85,10 +85,11 @@ pub(crate) fn free_right(text: &[u8], index: usize) -> bool {
 
 /// Whether `text` holds `word` in any case; `word` is lower-case.
 pub(crate) fn contains_fold(text: &[u8], word: &[u8]) -> bool {
-    !word.is_empty()
-        && text
-            .windows(word.len())
-            .any(|w| w.eq_ignore_ascii_case(word))
+    let Some(&first) = word.first() else {
+        return false;
+    };
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text)
+        .any(|i| slice(text, i, i.saturating_add(word.len())).eq_ignore_ascii_case(word))
 }
 
 /// Skips blanks.

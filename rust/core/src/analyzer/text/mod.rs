@@ -175,6 +175,11 @@ impl TextAnalyzer {
         })
     }
 
+    /// The literals that the pass over a text looks for, and whether letter case does not count.
+    pub fn literals(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        self.prefilter.literals()
+    }
+
     fn builtin(&self, builtin: Builtin) -> Option<DetectorId> {
         self.builtins.get(&builtin).copied()
     }
@@ -190,7 +195,11 @@ impl TextAnalyzer {
     /// Reports every secret in `text`; spans cover the secret alone.
     pub fn scan(&self, text: &str, context: TextContext<'_>, scope: &mut Scope<'_>) {
         let first = scope.findings.is_empty();
-        for hit in self.find(text, context, scope.limits.findings) {
+        let (hits, exhausted) = self.find(text, context, scope.limits.findings);
+        if exhausted {
+            scope.report_id("engine.text-budget", Span::new(0, text.len()), None);
+        }
+        for hit in hits {
             if first {
                 // The hits of one text do not overlap.
                 scope.report_distinct(hit.detector, hit.span, hit.note);
@@ -200,12 +209,13 @@ impl TextAnalyzer {
         }
     }
 
-    fn find(&self, text: &str, context: TextContext<'_>, limit: usize) -> Vec<scan::Hit> {
+    /// The hits, and whether a detector was given up because the text wasted its time.
+    fn find(&self, text: &str, context: TextContext<'_>, limit: usize) -> (Vec<scan::Hit>, bool) {
         let mut scan = Scan::new(self, text.as_bytes(), context, limit);
         self.prefilter.scan(text.as_bytes(), &mut |literal, at| {
             for &action in self
                 .actions
-                .get(usize::from(literal))
+                .get(literal as usize)
                 .map(Vec::as_slice)
                 .unwrap_or_default()
             {
@@ -225,7 +235,8 @@ impl TextAnalyzer {
         scan.hits.retain(|hit| {
             text.is_char_boundary(hit.span.start) && text.is_char_boundary(hit.span.end)
         });
-        scan.resolve()
+        let exhausted = scan.exhausted;
+        (scan.resolve(), exhausted)
     }
 
     fn act(&self, action: Action, at: usize, scan: &mut Scan<'_, '_>) {
@@ -255,7 +266,7 @@ impl TextAnalyzer {
         self.prefilter.scan(name.as_bytes(), &mut |literal, _| {
             for &action in self
                 .actions
-                .get(usize::from(literal))
+                .get(literal as usize)
                 .map(Vec::as_slice)
                 .unwrap_or_default()
             {

@@ -16,6 +16,16 @@ pub(crate) fn numbers(scan: &mut Scan<'_, '_>) {
     let text = scan.text;
     let mut i = STEP.saturating_sub(1);
     while i < text.len() {
+        // Most text has no numbers over long stretches.
+        while let Some(stretch) = text
+            .get(i..)
+            .and_then(|rest| rest.first_chunk::<{ 8 * STEP }>())
+            && !stretch
+                .iter()
+                .fold(false, |any, b| any | b.is_ascii_digit())
+        {
+            i = i.saturating_add(8 * STEP);
+        }
         if !at(text, i).is_ascii_digit() {
             i = i.saturating_add(STEP);
             continue;
@@ -131,6 +141,10 @@ fn is_head(text: &[u8], at_: usize) -> bool {
 /// `DE89 3704 0044 0532 0130 00`
 fn account(start: usize, scan: &mut Scan<'_, '_>) {
     let text = scan.text;
+    let previous = before(text, start);
+    if !previous.is_ascii_uppercase() && !previous.is_ascii_digit() && previous != b' ' {
+        return;
+    }
     // The first digits of a run are the check digits, or a group after them.
     let floor = run_start(text, start, 34, |b| {
         b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' '

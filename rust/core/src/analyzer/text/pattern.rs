@@ -1,9 +1,10 @@
 //! A regex that is only ever tried at one place: anchored, ASCII, compiled when first needed.
 
+use super::bytes::{is_token, run_end};
 use regex_automata::{
     Anchored, Input, MatchKind,
     dfa::onepass,
-    meta,
+    hybrid, meta,
     nfa::thompson::{self, WhichCaptures},
     util::syntax,
 };
@@ -34,7 +35,19 @@ pub(crate) struct Pattern {
     pub(crate) max: usize,
     /// What a match begins with: bytes that are tested before anything else.
     first: Box<[bool; 256]>,
+    /// Whether a match has only bytes that a token goes on with, so that it ends where one ends.
+    pub(crate) is_token: bool,
+    /// All bytes that a match may hold.
+    alphabet: Box<[bool; 256]>,
+    /// Tells how far the pattern reads; only texts that make it read in vain need it.
+    reader: OnceLock<Option<Box<hybrid::dfa::DFA>>>,
 }
+
+/// The states of a [`Pattern`]'s reader over one text.
+pub(crate) type Reading = Option<Box<hybrid::dfa::Cache>>;
+
+/// Patterns of more bytes than this can make a text slow that begins a match again and again.
+pub(crate) const FAR: usize = 96;
 
 /// Where in a match a literal stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +77,8 @@ impl Pattern {
         let max = properties.maximum_len().unwrap_or(WINDOW).min(WINDOW);
         let mut first = Box::new([false; 256]);
         first_bytes(&hir, &mut first);
+        let mut alphabet = Box::new([false; 256]);
+        all_bytes(&hir, &mut alphabet);
         Ok((
             Self {
                 source: source.into(),
@@ -73,6 +88,12 @@ impl Pattern {
                 min: properties.minimum_len().unwrap_or(0),
                 max,
                 first,
+                is_token: alphabet
+                    .iter()
+                    .zip(0_u8..=u8::MAX)
+                    .all(|(&held, b)| !held || is_token(b)),
+                alphabet,
+                reader: OnceLock::new(),
             },
             hir,
         ))
@@ -131,6 +152,43 @@ impl Pattern {
             Machine::Meta(regex) => regex.search_half(&input).map(|m| m.offset()),
             Machine::Broken => None,
         }
+    }
+
+    /// End of the stretch from `start` that a match could lie in.
+    pub(crate) fn reach(&self, text: &[u8], start: usize) -> usize {
+        run_end(text, start, usize::MAX, |b| {
+            self.alphabet.get(usize::from(b)).copied().unwrap_or(true)
+        })
+    }
+
+    /// How many bytes from `start` the pattern reads before it is decided.
+    pub(crate) fn reads(&self, text: &[u8], start: usize, reading: &mut Reading) -> usize {
+        let reader = self.reader.get_or_init(|| {
+            hybrid::dfa::Builder::new()
+                .syntax(options())
+                .build(&self.source)
+                .ok()
+                .map(Box::new)
+        });
+        let end = start.saturating_add(self.max).min(text.len());
+        let all = end.saturating_sub(start);
+        let Some(dfa) = reader else {
+            return all;
+        };
+        let states = reading.get_or_insert_with(|| Box::new(dfa.create_cache()));
+        let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
+        let Ok(mut state) = dfa.start_state_forward(states, &input) else {
+            return all;
+        };
+        let window = text.get(start..end).unwrap_or_default();
+        for (read, &b) in window.iter().enumerate() {
+            match dfa.next_state(states, state, b) {
+                Ok(next) if !next.is_dead() && !next.is_quit() => state = next,
+                Ok(_) => return read,
+                Err(_) => return all,
+            }
+        }
+        all
     }
 
     /// The group `secret` of the match `start..end`, or all of it.
@@ -202,6 +260,35 @@ fn first_bytes(hir: &Hir, set: &mut [bool; 256]) -> bool {
     }
 }
 
+/// Marks all bytes that a match may hold.
+fn all_bytes(hir: &Hir, set: &mut [bool; 256]) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => {
+            for &b in &literal.0 {
+                if let Some(slot) = set.get_mut(usize::from(b)) {
+                    *slot = true;
+                }
+            }
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            for b in class.ranges().iter().flat_map(|r| r.start()..=r.end()) {
+                if let Some(slot) = set.get_mut(usize::from(b)) {
+                    *slot = true;
+                }
+            }
+        }
+        HirKind::Class(Class::Unicode(_)) => set.fill(true),
+        HirKind::Repetition(rep) => all_bytes(&rep.sub, set),
+        HirKind::Capture(capture) => all_bytes(&capture.sub, set),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            for part in parts {
+                all_bytes(part, set);
+            }
+        }
+    }
+}
+
 /// Literals of which one stands in every match, each with its place; `None` if there are none of
 /// three bytes.
 pub(crate) fn anchors(hir: &Hir) -> Option<Vec<Anchor>> {
@@ -211,6 +298,81 @@ pub(crate) fn anchors(hir: &Hir) -> Option<Vec<Anchor>> {
         Some(found) if found.len() <= 40 => Some(found),
         other => inner(hir, 0, 0).map(|a| vec![a]).or(other),
     }
+}
+
+/// A part of a pattern: one byte of few, or anything else.
+enum Part<'h> {
+    OneOf(Vec<u8>),
+    Other(&'h Hir),
+}
+
+fn parts<'h>(hir: &'h Hir, into: &mut Vec<Part<'h>>) {
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            into.extend(literal.0.iter().map(|&b| Part::OneOf(vec![b])));
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            let bytes = class.ranges().iter().flat_map(|r| r.start()..=r.end());
+            let bytes: Vec<u8> = bytes.take(17).collect();
+            into.push(match bytes.len() {
+                1..=16 => Part::OneOf(bytes),
+                _ => Part::Other(hir),
+            });
+        }
+        HirKind::Capture(capture) => parts(&capture.sub, into),
+        HirKind::Concat(all) => all.iter().for_each(|part| parts(part, into)),
+        _ => into.push(Part::Other(hir)),
+    }
+}
+
+/// Where in a match `literal` stands, at least and at most: where the pattern spells it, or its
+/// first three bytes, at a bounded distance from the start; `None` if it does so nowhere.
+pub(crate) fn place(hir: &Hir, literal: &[u8]) -> Option<(usize, usize)> {
+    let mut all = Vec::new();
+    parts(hir, &mut all);
+    let (mut low, mut high) = (0_usize, 0_usize);
+    let mut found: Option<(usize, usize)> = None;
+    for (i, part) in all.iter().enumerate() {
+        let here = match part {
+            Part::OneOf(_) => {
+                let spelt = literal
+                    .iter()
+                    .zip(all.get(i..).unwrap_or_default())
+                    .take_while(|(b, part)| matches!(part, Part::OneOf(set) if set.contains(b)))
+                    .count();
+                let next = all.get(i.saturating_add(spelt));
+                let open = matches!(next, Some(Part::Other(_)));
+                (spelt == literal.len() || spelt >= 3 && open).then_some((0, 0))
+            }
+            Part::Other(hir) => match hir.kind() {
+                HirKind::Alternation(ways) => ways
+                    .iter()
+                    .filter_map(|way| place(way, literal))
+                    .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
+                _ => None,
+            },
+        };
+        if let Some((a, b)) = here {
+            let (a, b) = (a.saturating_add(low), b.saturating_add(high));
+            found = Some(found.map_or((a, b), |(c, d)| (a.min(c), b.max(d))));
+        }
+        let more = match part {
+            Part::OneOf(_) => (1, Some(1)),
+            Part::Other(hir) => {
+                let properties = hir.properties();
+                (
+                    properties.minimum_len().unwrap_or(0),
+                    properties.maximum_len(),
+                )
+            }
+        };
+        low = low.saturating_add(more.0);
+        let Some(longest) = more.1 else {
+            break;
+        };
+        high = high.saturating_add(longest);
+    }
+    found.filter(|&(_, high)| high <= 1024)
 }
 
 fn prefixes(hir: &Hir, class: usize) -> Option<Vec<Anchor>> {
@@ -305,6 +467,29 @@ mod tests {
             [("Q~x".into(), 4, 4)]
         );
         assert!(literals("[a-f0-9]{32}").is_empty());
+    }
+
+    #[test]
+    fn literals_are_placed_where_the_pattern_spells_them() {
+        let at = |source: &str, literal: &str| {
+            let (_, hir) = Pattern::new(source).unwrap();
+            place(&hir, literal.as_bytes())
+        };
+        assert_eq!(at("[a-z]{3}[78]Q~[a-z]{31}", "8Q~"), Some((3, 3)));
+        assert_eq!(at("[a-z]{2,5}(?:APIM|x\\+ABa)[a-z]", "+ABa"), Some((3, 6)));
+        assert_eq!(at("(?:ab)?sk-[a-z]{9}", "sk-"), Some((0, 2)));
+        assert_eq!(at("\"d\"\\s{0,4}:", "\"d\":"), Some((0, 0)));
+        assert_eq!(at("[a-z]*sk-", "sk-"), None);
+        assert_eq!(at("[a-z]{9}", "abc"), None);
+    }
+
+    #[test]
+    fn tells_how_far_it_reads() {
+        let (pattern, _) = Pattern::new("ab[^;]{1,400};").unwrap();
+        let mut reading = None;
+        assert_eq!(pattern.reads(b"abxx{y", 0, &mut reading), 6);
+        assert_eq!(pattern.reads(b"ac", 0, &mut reading), 1);
+        assert_eq!(pattern.reads(b"ab;;", 0, &mut reading), 2);
     }
 
     #[test]

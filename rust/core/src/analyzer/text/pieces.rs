@@ -74,6 +74,7 @@ impl TextAnalyzer {
         let joined: String = parts.iter().map(|&(_, text)| text).collect();
         let is_format = |text: &str| {
             self.find(text, TextContext::default(), 16)
+                .0
                 .into_iter()
                 .find(|h| h.rank >= FORMAT)
         };

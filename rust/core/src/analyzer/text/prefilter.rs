@@ -1,23 +1,29 @@
 //! One pass over the text for the literals of all detectors.
 //!
-//! Every literal is represented by the rarest four bytes in it. A bitmap over the hash of the four
-//! bytes at each position, letter case folded, says "no" for almost every position of ordinary text
-//! in a few instructions; the rest is looked up and compared in full.
+//! Every literal is represented by the rarest four bytes in it (or by all three). A bitmap says "no"
+//! for almost every position of ordinary text in a few instructions; the rest is looked up and
+//! compared in full. The bitmap has a word of 64 bits for the first three bytes, letter case folded,
+//! and a bit in it for the fourth: a literal of three bytes takes one word.
 
-const BITS: u32 = 17;
-const WORDS: usize = 1 << (BITS - 6);
-const WORDS_MASK: usize = WORDS - 1;
+const WORD_BITS: u32 = 12;
+const WORDS: usize = 1 << WORD_BITS;
 const FOLD: u32 = 0x2020_2020;
-const BUCKETS: usize = 1 << 13;
+const THREE: u32 = 0x00ff_ffff;
+const BUCKET_BITS: u32 = 13;
+const BUCKETS: usize = 1 << BUCKET_BITS;
+/// Positions whose answers are collected before any is looked up.
+const BLOCK: usize = 64;
 
 /// Index of a literal.
-pub(crate) type LiteralId = u16;
+pub(crate) type LiteralId = u32;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     gram: u32,
+    /// Which bytes of the gram count.
+    mask: u32,
     literal: LiteralId,
-    /// Where the four bytes stand in the literal.
+    /// Where the gram stands in the literal.
     offset: u8,
 }
 
@@ -37,12 +43,23 @@ pub(crate) struct Prefilter {
     literals: Box<[Literal]>,
 }
 
+/// Of the first three bytes of a folded gram.
 const fn hash(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9E37_79B1).wrapping_shr(32 - BITS)
+    gram.wrapping_shl(8).wrapping_mul(0x9E37_79B1)
 }
 
 const fn bucket(gram: u32) -> usize {
-    (gram.wrapping_mul(0x85EB_CA6B).wrapping_shr(19)) as usize
+    hash(gram).wrapping_shr(32 - BUCKET_BITS) as usize
+}
+
+const fn word(gram: u32) -> usize {
+    hash(gram).wrapping_shr(32 - WORD_BITS) as usize
+}
+
+/// Which bit of the word stands for the fourth byte: the fold leaves six bits of ASCII.
+const fn bit(gram: u32) -> u32 {
+    let fourth = gram.wrapping_shr(24);
+    (fourth & 0x1f) | (fourth & 0x40).wrapping_shr(1)
 }
 
 /// How common a byte is in prose and code, the fold applied: higher is worse to search for.
@@ -50,12 +67,23 @@ const fn commonness(b: u8) -> u32 {
     match b | 0x20 {
         b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 9,
         b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' => 7,
-        b'f' | b'g' | b'y' | b'w' | b'b' | b'v' | b'k' => 5,
+        b'f' | b'g' | b'y' | b'w' | b'b' | b'v' | b'/' => 6,
+        b'k' | b'-' | 0x7f | b'.' | b'=' | b'"' => 5,
         b'x' | b'j' | b'q' | b'z' => 2,
-        b'0'..=b'9' => 4,
-        b'-' | 0x7f | b'.' | b'/' | b'=' | b'"' => 5,
         _ => 4,
     }
+}
+
+/// Words of addresses and code: rare bytes, but common together.
+const COMMON: &[[u8; 4]] = &[
+    *b"/v1/", *b"/v2/", *b"/api", *b"api/", *b"http", *b"www.", *b".com", *b"com/", *b"://a",
+];
+
+fn rarity(gram: u32) -> u32 {
+    let bytes = gram.to_le_bytes();
+    let sum = bytes.iter().map(|&b| commonness(b)).sum::<u32>();
+    let common = COMMON.iter().any(|c| u32::from_le_bytes(*c) | FOLD == gram);
+    sum.saturating_add(if common { 40 } else { 0 })
 }
 
 fn grams(bytes: &[u8]) -> impl Iterator<Item = (usize, u32)> + '_ {
@@ -69,48 +97,34 @@ fn grams(bytes: &[u8]) -> impl Iterator<Item = (usize, u32)> + '_ {
 impl Prefilter {
     /// Compiles literals of at least three bytes; the flag says that letter case does not count.
     pub(crate) fn new(sources: &[(Vec<u8>, bool)]) -> Self {
+        let mut bitmap = Box::new([0_u64; WORDS]);
         let mut entries = Vec::new();
         for (id, (bytes, _)) in sources.iter().enumerate() {
             let literal = LiteralId::try_from(id).unwrap_or(LiteralId::MAX);
-            if bytes.len() >= 4 {
-                let rarest = grams(bytes).min_by_key(|&(_, gram)| {
-                    gram.to_le_bytes()
-                        .iter()
-                        .map(|&b| commonness(b))
-                        .sum::<u32>()
-                });
-                if let Some((offset, gram)) = rarest {
-                    entries.push(Entry {
-                        gram,
-                        literal,
-                        offset: u8::try_from(offset).unwrap_or(0),
-                    });
-                }
-            } else if let [a, b, c] = bytes.as_slice() {
-                // Any fourth byte: the fold leaves three quarters of them.
-                let mut seen = [false; 256];
-                for next in 0..=u8::MAX {
-                    let folded = next | 0x20;
-                    if let Some(slot) = seen.get_mut(usize::from(folded))
-                        && !std::mem::replace(slot, true)
-                    {
-                        entries.push(Entry {
-                            gram: u32::from_le_bytes([*a, *b, *c, folded]) | FOLD,
-                            literal,
-                            offset: 0,
-                        });
-                    }
-                }
+            let (offset, gram, mask) = match *bytes.as_slice() {
+                [a, b, c] => (0, u32::from_le_bytes([a, b, c, 0]) | FOLD, THREE),
+                _ => match grams(bytes).min_by_key(|&(_, gram)| rarity(gram)) {
+                    Some((offset, gram)) => (offset, gram, u32::MAX),
+                    None => continue,
+                },
+            };
+            if let Some(slot) = bitmap.get_mut(word(gram)) {
+                *slot |= if mask == THREE {
+                    u64::MAX
+                } else {
+                    1_u64.wrapping_shl(bit(gram))
+                };
             }
+            entries.push(Entry {
+                gram: gram & mask,
+                mask,
+                literal,
+                offset: u8::try_from(offset).unwrap_or(0),
+            });
         }
         entries.sort_by_key(|e| bucket(e.gram));
-        let mut bitmap = Box::new([0_u64; WORDS]);
         let mut heads = vec![0_u32; BUCKETS.saturating_add(1)];
         for entry in &entries {
-            let h = hash(entry.gram);
-            if let Some(word) = bitmap.get_mut((h >> 6) as usize) {
-                *word |= 1_u64.wrapping_shl(h & 63);
-            }
             if let Some(head) = heads.get_mut(bucket(entry.gram).saturating_add(1)) {
                 *head = head.saturating_add(1);
             }
@@ -134,58 +148,62 @@ impl Prefilter {
         }
     }
 
-    fn bit(&self, gram: u32) -> u64 {
-        let h = hash(gram | FOLD);
+    /// The literals, in the order of their ids.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        self.literals.iter().map(|l| (&*l.bytes, l.any_case))
+    }
+
+    /// 1 if a literal may be represented by the folded gram, else 0.
+    #[inline]
+    fn may(&self, gram: u32) -> u64 {
         let word = self
             .bitmap
-            .get((h >> 6) as usize & WORDS_MASK)
+            .get(word(gram) & (WORDS - 1))
             .copied()
             .unwrap_or(0);
-        word.wrapping_shr(h & 63) & 1
+        word.wrapping_shr(bit(gram)) & 1
     }
 
     /// Calls `found(literal, start)` for every occurrence, in ascending order of the position of
     /// its rarest part. Overlapping occurrences are all reported.
     pub(crate) fn scan(&self, text: &[u8], found: &mut impl FnMut(LiteralId, usize)) {
-        // Eight positions are tested without a branch between them.
         let mut base = 0_usize;
-        while let Some(block) = text.get(base..base.saturating_add(12)) {
-            let low = block
-                .first_chunk::<8>()
-                .map_or(0, |b| u64::from_le_bytes(*b));
-            let high = block
-                .last_chunk::<8>()
-                .map_or(0, |b| u64::from_le_bytes(*b));
+        // A block is tested without a branch in it.
+        while let Some(block) = text
+            .get(base..)
+            .and_then(|rest| rest.first_chunk::<{ BLOCK + 3 }>())
+        {
             let mut mask = 0_u64;
-            for k in 0..4_u32 {
-                #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-                let (a, b) = (
-                    low.wrapping_shr(k.wrapping_mul(8)) as u32,
-                    high.wrapping_shr(k.wrapping_mul(8)) as u32,
-                );
-                mask |= self.bit(a).wrapping_shl(k);
-                mask |= self.bit(b).wrapping_shl(k.wrapping_add(4));
+            for (k, four) in (0_u32..).zip(block.array_windows::<4>()) {
+                mask |= self.may(u32::from_le_bytes(*four) | FOLD).wrapping_shl(k);
             }
             while mask != 0 {
-                let k = mask.trailing_zeros() as usize;
-                self.confirm(text, base.saturating_add(k), found);
+                let at = base.saturating_add(mask.trailing_zeros() as usize);
+                self.confirm(text, at, found);
                 mask &= mask.wrapping_sub(1);
             }
-            base = base.saturating_add(8);
+            base = base.saturating_add(BLOCK);
         }
-        for (i, gram) in grams(text.get(base..).unwrap_or_default()) {
-            if self.bit(gram) != 0 {
+        let rest = text.get(base..).unwrap_or_default();
+        for (i, gram) in grams(rest) {
+            if self.may(gram) != 0 {
                 self.confirm(text, base.saturating_add(i), found);
             }
         }
+        // No fourth byte follows a literal of three at the very end.
+        if rest.len() >= 3 {
+            self.confirm(text, text.len().saturating_sub(3), found);
+        }
     }
 
-    #[inline(never)]
+    #[inline]
     fn confirm(&self, text: &[u8], at: usize, found: &mut impl FnMut(LiteralId, usize)) {
-        let Some(four) = text.get(at..).and_then(|rest| rest.first_chunk::<4>()) else {
-            return;
+        let rest = text.get(at..).unwrap_or_default();
+        let gram = match (rest.first_chunk::<4>(), rest.first_chunk::<3>()) {
+            (Some(four), _) => u32::from_le_bytes(*four) | FOLD,
+            (None, Some([a, b, c])) => u32::from_le_bytes([*a, *b, *c, 0]) | FOLD,
+            _ => return,
         };
-        let gram = u32::from_le_bytes(*four) | FOLD;
         let b = bucket(gram);
         let (Some(&from), Some(&to)) = (self.heads.get(b), self.heads.get(b.saturating_add(1)))
         else {
@@ -196,23 +214,36 @@ impl Prefilter {
             .get(from as usize..to as usize)
             .unwrap_or_default()
         {
-            if entry.gram != gram {
-                continue;
+            if gram & entry.mask == entry.gram {
+                self.compare(*entry, text, at, found);
             }
-            let Some(start) = at.checked_sub(usize::from(entry.offset)) else {
-                continue;
-            };
-            let Some(literal) = self.literals.get(usize::from(entry.literal)) else {
-                continue;
-            };
-            let Some(part) = text.get(start..start.saturating_add(literal.bytes.len())) else {
-                continue;
-            };
-            if *part == *literal.bytes
-                || literal.any_case && part.eq_ignore_ascii_case(&literal.bytes)
-            {
-                found(entry.literal, start);
-            }
+        }
+    }
+
+    #[inline(never)]
+    fn compare(
+        &self,
+        entry: Entry,
+        text: &[u8],
+        at: usize,
+        found: &mut impl FnMut(LiteralId, usize),
+    ) {
+        let Some(start) = at.checked_sub(usize::from(entry.offset)) else {
+            return;
+        };
+        let Some(literal) = self.literals.get(entry.literal as usize) else {
+            return;
+        };
+        let Some(part) = text.get(start..start.saturating_add(literal.bytes.len())) else {
+            return;
+        };
+        let same = if literal.any_case {
+            part.eq_ignore_ascii_case(&literal.bytes)
+        } else {
+            *part == *literal.bytes
+        };
+        if same {
+            found(entry.literal, start);
         }
     }
 }
@@ -240,6 +271,19 @@ mod tests {
                 [(0, 3), (5, 1), (9, 0), (13, 2), (26, 1)],
                 "pad {pad}"
             );
+        }
+    }
+    #[test]
+    fn finds_short_literals_at_the_very_end() {
+        let filter = Prefilter::new(&[(b"wif".to_vec(), true), (b"://".to_vec(), false)]);
+        for text in ["WIF", "http://", "wif://", "a wif and ://"] {
+            let mut hits = Vec::new();
+            filter.scan(text.as_bytes(), &mut |id, at| hits.push((at, id)));
+            let folded = text.to_lowercase();
+            let mut all: Vec<_> = folded.match_indices("wif").map(|(at, _)| (at, 0)).collect();
+            all.extend(text.match_indices("://").map(|(at, _)| (at, 1)));
+            all.sort_unstable();
+            assert_eq!(hits, all, "{text}");
         }
     }
 }

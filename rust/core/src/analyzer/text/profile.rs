@@ -41,7 +41,7 @@ impl TextAnalyzer {
         self.prefilter.scan(text.as_bytes(), &mut |_, _| {});
         spent(Part::Literals, clock().saturating_sub(start));
         self.prefilter.scan(text.as_bytes(), &mut |literal, at| {
-            let actions = self.actions.get(usize::from(literal));
+            let actions = self.actions.get(literal as usize);
             for &action in actions.map(Vec::as_slice).unwrap_or_default() {
                 let from = clock();
                 self.act(action, at, &mut scan);

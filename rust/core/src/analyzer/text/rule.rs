@@ -2,10 +2,10 @@
 
 use super::{
     assign::name_before,
-    bytes::{at, before, contains_fold, free_left, free_right, is_blank, is_quote, run_end, slice},
+    bytes::{at, before, contains_fold, free_left, free_right, is_blank, is_quote, slice},
     checksum, names,
-    pattern::{Anchor, Pattern, WINDOW, anchors},
-    quality::{entropy, is_placeholder, is_sequence, is_uuid, mix},
+    pattern::{Anchor, FAR, Pattern, WINDOW, anchors, place},
+    quality::{is_sequence, is_uuid, mix},
     scan::{Hit, Scan},
     source::{Checksum, ChecksumMode, Edge, TextMatch},
 };
@@ -13,6 +13,9 @@ use crate::{detector::DetectorId, span::Span};
 
 /// How far before its value a keyword may stand.
 const DISTANCE: usize = 96;
+
+/// Longest match that is no cut when it ends within a token.
+const LONG: usize = 1024;
 
 /// One compiled entry.
 #[derive(Debug)]
@@ -82,19 +85,17 @@ impl Rule {
                         .iter()
                         .map(|l| {
                             let known = derived.iter().find(|a| a.bytes.starts_with(l.as_bytes()));
+                            let offset = match known {
+                                Some(a) => (a.min, a.max),
+                                None if regex.starts_with(l.as_str()) => (0, 0),
+                                None => {
+                                    place(&hir, l.as_bytes()).unwrap_or((0, 128.min(pattern.max)))
+                                }
+                            };
                             Call {
                                 literal: l.clone().into_bytes(),
                                 any_case: regex.contains("(?i"),
-                                offset: Some(known.map_or_else(
-                                    || {
-                                        if regex.starts_with(l.as_str()) {
-                                            (0, 0)
-                                        } else {
-                                            (0, 128.min(pattern.max))
-                                        }
-                                    },
-                                    |a| (a.min, a.max),
-                                )),
+                                offset: Some(offset),
                             }
                         })
                         .collect(),
@@ -217,21 +218,36 @@ impl Rule {
         if self.left == Edge::Word && !free_left(scan.text, start) {
             return false;
         }
-        let Some(end) = self
-            .pattern
-            .end_at(scan.text, start)
-            .filter(|&end| end > hit)
-        else {
-            return false;
-        };
-        // A run longer than the window is taken as far as it was read.
-        let cut = end.saturating_sub(start) >= WINDOW;
-        if self.right == Edge::Word && !cut && !self.ends(scan.text, end) {
+        let far = self.pattern.max > FAR;
+        if !self.fits(start, scan) || far && !scan.may_read(index, start) {
             return false;
         }
+        // A run longer than the window, or than any token is, is taken as far as it was read.
+        let long = self.pattern.max.max(LONG);
+        let Some(end) = self.pattern.end_at(scan.text, start).filter(|&end| {
+            end > hit
+                && (self.right == Edge::None
+                    || end.saturating_sub(start) >= long
+                    || self.ends(scan.text, end))
+        }) else {
+            if far {
+                scan.read_in_vain(index, &self.pattern, start);
+            }
+            return false;
+        };
         scan.set_until(index, end);
         self.judge(start, end, scan);
         true
+    }
+
+    /// Whether the token at `start` has a length that the pattern can have, where that can be told
+    /// without reading it.
+    fn fits(&self, start: usize, scan: &mut Scan<'_, '_>) -> bool {
+        if !self.pattern.is_token || self.right != Edge::Word {
+            return true;
+        }
+        let len = scan.token_end(start).saturating_sub(start);
+        len >= self.pattern.min && (len <= self.pattern.max || self.pattern.max >= LONG)
     }
 
     fn ends(&self, text: &[u8], end: usize) -> bool {
@@ -242,8 +258,7 @@ impl Rule {
 
     fn judge(&self, start: usize, end: usize, scan: &mut Scan<'_, '_>) {
         let (from, to) = self.pattern.secret(scan.text, start, end);
-        let secret = slice(scan.text, from, to);
-        if let Some(note) = self.accepts(secret) {
+        if let Some(note) = self.accepts(from, to, scan) {
             scan.push(Hit {
                 span: Span::new(from, to),
                 detector: self.detector,
@@ -254,13 +269,18 @@ impl Rule {
     }
 
     /// Whether the secret passes all gates of the entry; with what is to be said of it.
-    fn accepts(&self, secret: &[u8]) -> Option<Option<&'static str>> {
-        if self.placeholders && is_placeholder(secret) {
+    fn accepts(
+        &self,
+        start: usize,
+        end: usize,
+        scan: &mut Scan<'_, '_>,
+    ) -> Option<Option<&'static str>> {
+        if self.placeholders && scan.is_placeholder(start, end)
+            || self.min_entropy > 0.0 && scan.entropy(start, end) < self.min_entropy
+        {
             return None;
         }
-        if self.min_entropy > 0.0 && entropy(secret) < self.min_entropy {
-            return None;
-        }
+        let secret = slice(scan.text, start, end);
         if self
             .allow
             .iter()
@@ -315,6 +335,7 @@ impl Rule {
         scan: &mut Scan<'_, '_>,
     ) {
         let text = scan.text;
+        let far = self.pattern.max > FAR;
         let mut i = begin;
         while i < end {
             // No value fits before a blank or quote that is nearer than the shortest one.
@@ -333,9 +354,7 @@ impl Rule {
                 i = i.saturating_add(1);
                 continue;
             }
-            let run = run_end(text, i, WINDOW, |b| {
-                !b.is_ascii_whitespace() && !is_quote(b)
-            });
+            let run = scan.value_end(i).min(i.saturating_add(WINDOW));
             if run.saturating_sub(i) < self.pattern.min {
                 i = run;
                 continue;
@@ -343,8 +362,11 @@ impl Rule {
             let last = run.saturating_sub(self.pattern.min).min(end);
             let mut found = None;
             for start in i..=last {
-                if self.left == Edge::Word && !free_left(text, start) {
+                if self.left == Edge::Word && !free_left(text, start) || !self.fits(start, scan) {
                     continue;
+                }
+                if far && !scan.may_read(index, start) {
+                    break;
                 }
                 if let Some(stop) = self.pattern.end_at(text, start)
                     && (self.right == Edge::None
@@ -352,6 +374,9 @@ impl Rule {
                 {
                     found = Some((start, stop));
                     break;
+                }
+                if far {
+                    scan.read_in_vain(index, &self.pattern, start);
                 }
             }
             if let Some((start, stop)) = found {

@@ -2,8 +2,13 @@
 
 use super::{
     TextAnalyzer, TextContext,
+    assign::{Style, Value},
     builtin::Builtin,
-    bytes::{before, is_word, run_end, run_start},
+    bytes::{before, is_quote, is_token, is_word, run_end, run_start, slice},
+    gates::is_secret,
+    names::{NameClass, classify},
+    pattern::{Pattern, Reading},
+    quality::{entropy, is_placeholder},
 };
 use crate::{detector::DetectorId, span::Span};
 
@@ -14,6 +19,50 @@ pub(crate) struct Hit {
     pub(crate) detector: DetectorId,
     pub(crate) rank: u8,
     pub(crate) note: Option<&'static str>,
+}
+
+/// What was judged lately, by the judged bytes: texts repeat themselves, hostile ones above all.
+#[derive(Debug)]
+struct Memo<K, V>([Option<(Span, K, V)>; 4]);
+
+impl<K: Copy + PartialEq, V: Copy> Memo<K, V> {
+    const fn new() -> Self {
+        Self([None; 4])
+    }
+
+    fn get(&mut self, text: &[u8], span: Span, key: K, judge: impl FnOnce() -> V) -> V {
+        let slot = self.0.get_mut(span.len() % 4);
+        let part = |span: Span| slice(text, span.start, span.end);
+        match slot {
+            Some(Some((known, of, verdict))) if *of == key && part(*known) == part(span) => {
+                *verdict
+            }
+            Some(slot) => {
+                let verdict = judge();
+                *slot = Some((span, key, verdict));
+                verdict
+            }
+            None => judge(),
+        }
+    }
+}
+
+/// What a rule has read in vain.
+#[derive(Clone, Debug, Default)]
+struct Far {
+    /// Up to here goes the stretch that a match could lie in.
+    reach: usize,
+    /// At most so many bytes were read: what is cheap to tell.
+    at_most: usize,
+    /// So many were read since it was worth while to count.
+    counted: usize,
+    reading: Reading,
+}
+
+/// What a rule may read in vain at `at` before the text is held against it: the text so far, and some
+/// more for short texts.
+const fn in_vain(at: usize) -> usize {
+    at.saturating_add(16 << 10)
 }
 
 /// One scan of one text.
@@ -37,6 +86,18 @@ pub(crate) struct Scan<'t, 'a> {
     pub(crate) fields_until: usize,
     /// The word that was looked at last.
     word: Span,
+    /// The stretch without blanks and quotes that was looked at last.
+    value: Span,
+    /// The token that was looked at last.
+    token: Span,
+    classes: Memo<(), Option<NameClass>>,
+    verdicts: Memo<(NameClass, bool, Style), bool>,
+    placeholders: Memo<(), bool>,
+    entropies: Memo<(), f32>,
+    /// By rule whose pattern may read far; empty until one has read in vain.
+    far: Vec<Far>,
+    /// A rule was not tried any more, because it had read too much in vain.
+    pub(crate) exhausted: bool,
     pub(crate) limit: usize,
 }
 
@@ -63,6 +124,14 @@ impl<'t, 'a> Scan<'t, 'a> {
             line_until: [0; 8],
             fields_until: 0,
             word: Span::default(),
+            value: Span::default(),
+            token: Span::default(),
+            classes: Memo::new(),
+            verdicts: Memo::new(),
+            placeholders: Memo::new(),
+            entropies: Memo::new(),
+            far: Vec::new(),
+            exhausted: false,
             limit,
         }
     }
@@ -91,6 +160,41 @@ impl<'t, 'a> Scan<'t, 'a> {
         }
     }
 
+    /// What the name at `start..end` announces.
+    pub(crate) fn class(&mut self, start: usize, end: usize) -> Option<NameClass> {
+        let text = self.text;
+        self.classes.get(text, Span::new(start, end), (), || {
+            std::str::from_utf8(slice(text, start, end))
+                .ok()
+                .and_then(classify)
+        })
+    }
+
+    /// Whether the value of a name of this class is a secret.
+    pub(crate) fn is_secret(&mut self, class: NameClass, value: &Value) -> bool {
+        let text = self.text;
+        let span = Span::new(value.start, value.end);
+        let key = (class, value.quoted, value.style);
+        self.verdicts
+            .get(text, span, key, || is_secret(class, text, value))
+    }
+
+    /// Whether the part stands for another value.
+    pub(crate) fn is_placeholder(&mut self, start: usize, end: usize) -> bool {
+        let text = self.text;
+        self.placeholders.get(text, Span::new(start, end), (), || {
+            is_placeholder(slice(text, start, end))
+        })
+    }
+
+    /// Bits a byte of the part.
+    pub(crate) fn entropy(&mut self, start: usize, end: usize) -> f32 {
+        let text = self.text;
+        self.entropies.get(text, Span::new(start, end), (), || {
+            entropy(slice(text, start, end))
+        })
+    }
+
     /// Where the word around `at` begins, or what follows an escape within it. Each word is measured
     /// once, however often it is asked about.
     pub(crate) fn word_start(&mut self, at: usize) -> usize {
@@ -103,6 +207,53 @@ impl<'t, 'a> Scan<'t, 'a> {
         let escape = before(self.text, self.word.start) == b'\\';
         let start = self.word.start.saturating_add(usize::from(escape));
         start.min(at)
+    }
+
+    /// End of the stretch without blanks and quotes that goes on at `at`; each is measured once.
+    pub(crate) fn value_end(&mut self, at: usize) -> usize {
+        if at < self.value.start || at >= self.value.end {
+            let end = run_end(self.text, at, usize::MAX, |b| {
+                !b.is_ascii_whitespace() && !is_quote(b)
+            });
+            self.value = Span::new(at, end);
+        }
+        self.value.end
+    }
+
+    /// End of the token that goes on at `at`; each is measured once.
+    pub(crate) fn token_end(&mut self, at: usize) -> usize {
+        if at < self.token.start || at >= self.token.end {
+            self.token = Span::new(at, run_end(self.text, at, usize::MAX, is_token));
+        }
+        self.token.end
+    }
+
+    /// Whether a rule that may read far may still be tried at `start`.
+    pub(crate) fn may_read(&mut self, rule: usize, start: usize) -> bool {
+        let counted = self.far.get(rule).map_or(0, |far| far.counted);
+        let may = counted <= in_vain(start);
+        self.exhausted |= !may;
+        may
+    }
+
+    /// Notes that `pattern` was read in vain from `start`.
+    pub(crate) fn read_in_vain(&mut self, rule: usize, pattern: &Pattern, start: usize) {
+        if self.far.is_empty() {
+            self.far = vec![Far::default(); self.analyzer.rule_count()];
+        }
+        let Some(far) = self.far.get_mut(rule) else {
+            return;
+        };
+        if far.at_most <= in_vain(start) {
+            if start >= far.reach {
+                far.reach = pattern.reach(self.text, start);
+            }
+            let read = far.reach.saturating_sub(start).min(pattern.max);
+            far.at_most = far.at_most.saturating_add(read);
+        } else {
+            let read = pattern.reads(self.text, start, &mut far.reading);
+            far.counted = far.counted.saturating_add(read);
+        }
     }
 
     /// The bound of a rule: where it looks again.

@@ -360,3 +360,31 @@ fn corpus_recall() {
         f64::from(flagged) * 100.0 / f64::from(negatives.max(1))
     );
 }
+
+#[test]
+fn a_token_longer_than_any_is_taken_as_far_as_it_was_read() {
+    let text = format!("x ya29.{}", "aB3d".repeat(1_000));
+    let seen = found(&analyzers(), &text, TextContext::default());
+    assert_eq!(
+        seen.iter().map(|s| s.0.as_str()).collect::<Vec<_>>(),
+        ["text.google.oauth-access-token"]
+    );
+}
+
+#[test]
+fn text_that_wastes_time_is_told_and_ordinary_keys_are_not() {
+    let analyzers = analyzers();
+    let ids = |text: &str| -> Vec<String> {
+        let seen = found(&analyzers, text, TextContext::default());
+        seen.into_iter().map(|s| s.0).collect()
+    };
+    assert_eq!(
+        ids(&"\"kty\":\"RSA\",".repeat(20_000)),
+        ["engine.text-budget"]
+    );
+    let public =
+        r#"{"kty":"RSA","use":"sig","kid":"a1","e":"AQAB","n":"w3Yk9TqLx5RbVm2HsZf8JcNd"},"#;
+    assert!(ids(&public.repeat(2_000)).is_empty());
+    let log = "GET https://orders.azurewebsites.net/api/run?page=2 200 12ms\n";
+    assert!(ids(&log.repeat(2_000)).is_empty());
+}
