@@ -63,6 +63,9 @@ class Gateway:
     optionally `admin_port`, `workers`, `public_url`, `allowed_hosts`, `allowed_origins`,
     `bearer_token`, `deny_response` and bounds. It serves from its construction on. Raises
     ValueError for a setting, OSError for an address that cannot be listened on.
+
+    With `events`, that many audit lines are kept for `events()`, which waits so long for the first
+    and gives at most 1,000; what does not fit is counted in `events_dropped`.
     """
 
     def __new__(
@@ -74,7 +77,11 @@ class Gateway:
         policy_hash: str = "",
         audit_required: bool = True,
         approvals: Approvals | None = None,
+        events: int = 0,
     ) -> Gateway: ...
+    def events(self, seconds: float) -> list[bytes]: ...
+    @property
+    def events_dropped(self) -> int: ...
     def run(self) -> None: ...
     def reload(self, guard: Guard, *, policy_hash: str = "") -> None: ...
     def stop(self) -> None: ...
@@ -87,12 +94,15 @@ class Gateway:
 class Guard:
     """Analyzers and rules, compiled; shared between threads and sessions.
 
-    `settings` is JSON: `rules`, `default_decision`, `shadow_mode`, `fail_closed_categories`,
-    `environment`, `internal_domains`, `blocked_domains`, `org_fingerprints`,
+    `settings` is JSON: `rules`, `allowlists`, `default_decision`, `shadow_mode`,
+    `fail_closed_categories`, `environment`, `internal_domains`, `blocked_domains`,
+    `org_fingerprints`,
     `tool_categories` (globs of tool names, each with its list), `entropy`,
     `scoped_deletes` (allow, escalate or deny), `record_calls`,
     `detectors` (`[{"file": …, "data": {"detectors": […]}}]`, added to the built-in ones) and
     `max_message_bytes`. Raises ValueError, one message a line.
+
+    `time` is in seconds since 1970-01-01 UTC, the system's if not given.
     """
 
     def __new__(cls, settings: str) -> Guard: ...
@@ -102,6 +112,10 @@ class Guard:
         environment: str | None = None,
         labels: dict[str, str] | None = None,
         response: bool = False,
+        *,
+        server: str = "",
+        session_id: str = "",
+        time: int | None = None,
     ) -> Inspection: ...
     def explain(
         self,
@@ -109,6 +123,10 @@ class Guard:
         environment: str | None = None,
         labels: dict[str, str] | None = None,
         response: bool = False,
+        *,
+        server: str = "",
+        session_id: str = "",
+        time: int | None = None,
     ) -> list[tuple[int, bool, bool, list[tuple[str, bool]]]] | None:
         """Of each rule, in the order of decision: index, concerned, matched, conditions."""
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from .errors import ConfigError
+from .places import CONFIG_NAMES, HMAC_VARIABLE, find_config
 from .policy.models import Category, Decision, PolicyDecision, ToolCategory
 from .shape import Record, YamlFile
 
@@ -28,8 +29,6 @@ __all__ = [
     "parse_config",
 ]
 
-CONFIG_NAMES = ("gateway.yaml", "gateway.yml", ".egress-guard.yaml")
-HMAC_VARIABLE = "EGRESS_GUARD_HMAC_KEY"
 FAIL_CLOSED = ("shell", "filesystem", "git", "network", "upload", "http")
 
 
@@ -349,12 +348,6 @@ class GatewayConfig(Section):
     def as_dict(self) -> dict[str, Any]:
         """The keys of the file; the signing key is left out."""
         return self.model_dump(mode="json", exclude={"audit": {"hmac_key"}})
-
-
-def find_config(folder: Path | None = None) -> Path | None:
-    """The first of `CONFIG_NAMES` in the folder (the current one, if none is given)."""
-    folder = folder or Path.cwd()
-    return next((path for name in CONFIG_NAMES if (path := folder / name).is_file()), None)
 
 
 def load_config(path: Path | str | None = None) -> GatewayConfig:

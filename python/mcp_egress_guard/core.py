@@ -155,10 +155,25 @@ class RuleTable:
 class PolicyEngine:
     """The rules of one guard. Compiled when a call is first judged by them."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        rules: Sequence[Mapping[str, Any]] | None = None,
+        compiled: Guard | None = None,
+    ) -> None:
+        """Without `rules`, which are plain data, the built-in ones.
+
+        `compiled` is the guard of these rules and settings, where the caller has it.
+
+        Raises:
+            ValueError: one of `rules` does not compile.
+        """
         self.settings: dict[str, Any] = dict(settings or {})
-        self.table = RuleTable()
-        self._guard: Guard | None = None
+        self.table = RuleTable(rules)
+        if rules is not None and compiled is None:
+            compiled = compile_guard(rules, self.settings)
+        self._guard = compiled
 
     @property
     def plain_rules(self) -> list[Mapping[str, Any]]:
@@ -225,6 +240,8 @@ class EgressGuard:
             request.arguments,
             environment=request.environment,
             labels=request.labels,
+            server=request.server,
+            session_id=request.session_id,
         )
 
     def evaluate(
@@ -234,10 +251,18 @@ class EgressGuard:
         *,
         environment: str = "",
         labels: Mapping[str, str] | None = None,
+        server: str = "",
+        session_id: str = "",
     ) -> EvaluationResult:
         """Judges one call given as plain data."""
         message = _call(tool_name, arguments)
-        inspection = self._inspect(message, environment or None, dict(labels or {}) or None)
+        inspection = self.engine.guard.inspect(
+            _frame_or_nothing(message),
+            environment or None,
+            dict(labels or {}) or None,
+            server=server,
+            session_id=session_id,
+        )
         return EvaluationResult(inspection, self.engine.table, lambda: _request_hash_of(message))
 
     def explain(
@@ -247,13 +272,21 @@ class EgressGuard:
         *,
         environment: str = "",
         labels: Mapping[str, str] | None = None,
+        server: str = "",
+        session_id: str = "",
     ) -> list[RuleTrace]:
         """Why each rule matches the call or not, in the order in which the rules decide.
 
         Empty for what is no call, which the engine refuses without asking the rules.
         """
         frame = _frame_or_nothing(_call(tool_name, arguments))
-        rows = self.engine.guard.explain(frame, environment or None, dict(labels or {}) or None)
+        rows = self.engine.guard.explain(
+            frame,
+            environment or None,
+            dict(labels or {}) or None,
+            server=server,
+            session_id=session_id,
+        )
         return [
             RuleTrace(self.engine.rule_at(index), concerned, matched, conditions)
             for index, concerned, matched, conditions in rows or ()
@@ -267,7 +300,7 @@ class EgressGuard:
         Returns the message to forward, which is `None` for a blocked one and a masked copy for a
         redacted one, and the judgement.
         """
-        inspection = self._inspect(message)
+        inspection = self.engine.guard.inspect(_frame_or_nothing(message))
         result = EvaluationResult(inspection, self.engine.table, lambda: _request_hash_of(message))
         if inspection.enforced in BLOCKED:
             return None, result
@@ -298,14 +331,6 @@ class EgressGuard:
     def inspect(self, frame: bytes) -> Inspection:
         """Judges one JSON-RPC message as bytes."""
         return self.engine.guard.inspect(frame)
-
-    def _inspect(
-        self,
-        message: Any,
-        environment: str | None = None,
-        labels: dict[str, str] | None = None,
-    ) -> Inspection:
-        return self.engine.guard.inspect(_frame_or_nothing(message), environment, labels)
 
 
 def _call(tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mcp_egress_guard.result import PolicyDecision
 FIELDS = frozenset(
     {
         *("tool_name", "arguments", "expected_decision", "expected_rule", "expected_code"),
-        *("environment", "labels", "session_id", "description", "method"),
+        *("environment", "labels", "server", "session_id", "description", "method"),
     }
 )
 # A whole-line comment, as in the documentation's examples; a URL inside a string is none.
@@ -30,6 +30,7 @@ class Fixture:
     arguments: dict[str, Any]
     environment: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    server: str = ""
     session_id: str = ""
     expected_decision: PolicyDecision | None = None
     expected_rule: str = ""
@@ -106,7 +107,7 @@ def fixture_of(data: Any, path: Path) -> Fixture:
             hint=f"one of {', '.join(PolicyDecision)}",
         )
     texts = {}
-    for key in ("environment", "session_id", "expected_rule", "expected_code"):
+    for key in ("environment", "server", "session_id", "expected_rule", "expected_code"):
         value = data.get(key, "")
         if not isinstance(value, str):
             raise InputError(f"{path}: {key} is not a string")

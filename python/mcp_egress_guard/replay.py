@@ -82,6 +82,8 @@ def judge(guard: EgressGuard, fixture: Fixture, name: str) -> Outcome:
         fixture.arguments,
         environment=fixture.environment,
         labels=fixture.labels,
+        server=fixture.server,
+        session_id=fixture.session_id,
     )
     rule_id = result.rule_id
     got = {
@@ -140,7 +142,13 @@ def replay_audit(guard: EgressGuard, events: Iterable[Mapping[str, Any]]) -> Aud
             report.masked += 1
             continue
         report.judged += 1
-        now = guard.engine.guard.inspect(frame, _text(event, "environment"), _labels(event))
+        now = guard.engine.guard.inspect(
+            frame,
+            _text(event, "environment"),
+            _labels(event),
+            server=_text(event, "server") or "",
+            session_id=_text(event, "session_id") or "",
+        )
         old = _text(event, "decision") or ""
         if now.decision != old:
             change = Change(

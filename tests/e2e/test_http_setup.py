@@ -7,7 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from tests.e2e.http_peers import Guarded, Server, call, free_port, guarded, post
+from tests.e2e.http_peers import Guarded, Peer, Seen, Server, call, free_port, guarded, post
+from tests.otlp import Receiver, attributes
 
 METADATA = "/.well-known/oauth-protected-resource"
 
@@ -86,6 +87,88 @@ def test_rules_are_read_anew(http: Guarded, server: Server) -> None:
     http.process.send_signal(signal.SIGHUP)
     assert said(http, "not reloaded")
     assert http.ask(post(call())).message["result"]["isError"] is True
+    lines = (http.folder / "egress_audit.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    hashes = [event["policy_hash"] for event in events if event["event_type"] == "policy_decision"]
+    reloads = [event for event in events if event["event_type"] == "policy_reload"]
+    # A file may be seen by the watch and by the signal.
+    first, last = reloads[0], reloads[-1]
+    assert (first["outcome"], first["previous_policy_hash"]) == ("reloaded", hashes[0])
+    assert first["policy_hash"] == hashes[1]
+    assert (last["outcome"], last["previous_policy_hash"]) == ("failed", hashes[1])
+    assert last["policy_hash"] == hashes[2] == hashes[1]
+    assert "team.yaml:2" in last["reason"]
+
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+def test_decisions_go_to_opentelemetry_in_the_trace_of_their_call(
+    server: Server, guard: str, tmp_path: Path
+) -> None:
+    receiver = Receiver()
+    audit = {"otel_enabled": True, "otel_endpoint": receiver.endpoint}
+    with guarded(guard, tmp_path, {"downstream_url": server.url}, more={"audit": audit}) as http:
+        context = f"00-{TRACE}-{PARENT}-01"
+        http.ask(post(call(1), ("traceparent", context)))
+        traced = call(2, "shell_exec", command="rm -rf /srv")
+        traced["params"]["_meta"] = {"traceparent": context.replace("b7", "c7", 1)}
+        http.ask(post(traced, ("traceparent", context)))
+        http.ask(post(call(3), ("traceparent", "nonsense")))
+        assert http.stop() == 0
+    receiver.server.stop(None)
+    spans = sorted(receiver.spans, key=lambda span: span.start_time_unix_nano)
+    seen = [(span.name, span.parent_span_id.hex()) for span in spans]
+    assert seen == [
+        ("egress_guard ALLOW", PARENT),
+        ("egress_guard DENY", PARENT.replace("b7", "c7", 1)),
+        ("egress_guard ALLOW", ""),
+    ]
+    assert [span.trace_id.hex() for span in spans[:2]] == [TRACE, TRACE]
+    counts = {
+        attributes(point)["egress_guard.decision"]: point.as_int
+        for point in receiver.points["egress_guard.decisions"]
+    }
+    assert counts == {"ALLOW": 2, "DENY": 1}
+
+
+def test_an_absent_collector_costs_the_calls_nothing(
+    server: Server, guard: str, tmp_path: Path
+) -> None:
+    audit = {"otel_enabled": True, "otel_endpoint": f"http://127.0.0.1:{free_port()}"}
+    with guarded(guard, tmp_path, {"downstream_url": server.url}, more={"audit": audit}) as http:
+        for number in range(20):
+            assert http.ask(post(call(number))).message["id"] == number
+        assert http.stop() == 0
+    assert len((tmp_path / "egress_audit.jsonl").read_text().splitlines()) == 20
+
+
+def test_rules_may_ask_for_what_the_server_says_of_its_tools(
+    server: Server, guard: str, tmp_path: Path
+) -> None:
+    tools = [{"name": "wipe", "annotations": {"destructiveHint": True}}, {"name": "look"}]
+
+    def answer(seen: Seen, peer: Peer) -> None:
+        result = {"tools": tools} if seen.message["method"] == "tools/list" else {"content": []}
+        peer.answer(json.dumps({"jsonrpc": "2.0", "id": seen.message["id"], "result": result}))
+
+    server.behaviour = answer
+    (tmp_path / "policies").mkdir()
+    rule = {
+        "id": "ask",
+        "decision": "ESCALATE",
+        "conditions": {"tool_hints": {"destructiveHint": True}, "servers": ["store"]},
+        "when": "!has(arguments.dry_run) || !arguments.dry_run",
+    }
+    (tmp_path / "policies/a.yaml").write_text(json.dumps({"rules": [rule]}))
+    proxy = {"downstream_url": server.url, "server_name": "store"}
+    with guarded(guard, tmp_path, proxy) as http:
+        assert "isError" not in http.ask(post(call(1, "wipe"))).message["result"]
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert http.ask(post(listing)).message["result"]["tools"] == tools
+        assert http.ask(post(call(3, "wipe"))).message["result"]["isError"] is True
+        assert "isError" not in http.ask(post(call(4, "wipe", dry_run=True))).message["result"]
+        assert "isError" not in http.ask(post(call(5, "look"))).message["result"]
 
 
 def said(http: Guarded, text: str) -> bool:

@@ -6,62 +6,20 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import orjson
 import pytest
-from opentelemetry.proto.collector.metrics.v1 import (
-    metrics_service_pb2,
-    metrics_service_pb2_grpc,
-)
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from mcp_egress_guard.audit import log, otel
 from mcp_egress_guard.config import load_config
 from mcp_egress_guard.errors import AuditError
+from mcp_egress_guard.proxy import reload
+from tests.otlp import Receiver, attributes
 from tests.unit.audit_events import denial, event
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-
-
-class Receiver:
-    """The collector's side of OTLP."""
-
-    def __init__(self) -> None:
-        self.spans: list[Any] = []
-        self.points: dict[str, list[Any]] = {}
-        self.server = grpc.server(ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(TraceOf(self), self.server)
-        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(MetricsOf(self), self.server)
-        self.endpoint = f"http://127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
-        self.server.start()
-
-
-class TraceOf(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self, receiver: Receiver) -> None:
-        self.receiver = receiver
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
-        for resource in request.resource_spans:
-            for scope in resource.scope_spans:
-                self.receiver.spans += scope.spans
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-class MetricsOf(metrics_service_pb2_grpc.MetricsServiceServicer):
-    def __init__(self, receiver: Receiver) -> None:
-        self.receiver = receiver
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
-        for resource in request.resource_metrics:
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    data = metric.sum if metric.HasField("sum") else metric.histogram
-                    self.receiver.points[metric.name] = list(data.data_points)
-        return metrics_service_pb2.ExportMetricsServiceResponse()
 
 
 @pytest.fixture
@@ -76,12 +34,6 @@ def absent() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
-
-
-def attributes(thing: Any) -> dict[str, Any]:
-    return {
-        pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in thing.attributes
-    }
 
 
 def test_every_decision_is_a_span_in_the_trace_of_its_call(receiver: Receiver) -> None:
@@ -102,6 +54,14 @@ def test_every_decision_is_a_span_in_the_trace_of_its_call(receiver: Receiver) -
     assert seen["egress_guard.risk_score"] == 0.95
     for span in (second, third):
         assert span.parent_span_id == b""
+
+
+def test_a_reload_of_the_rules_is_no_decision(receiver: Receiver) -> None:
+    sink = otel.OtelSink(receiver.endpoint)
+    sink.offer(reload.event("a", "b"))
+    sink.offer(orjson.dumps(event(1)))
+    sink.close()
+    assert len(receiver.spans) == 1
 
 
 def test_decisions_are_counted_and_timed(receiver: Receiver) -> None:

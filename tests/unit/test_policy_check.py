@@ -88,6 +88,28 @@ def test_harmless_rules_have_no_findings(tmp_path: Path) -> None:
         ),
         (
             [
+                f'id: a, decision: ALLOW, priority: 1, when: "risk > 0.5", {NARROW}',
+                f"id: b, decision: DENY, {NARROW}",
+            ],
+            [],
+        ),
+        (
+            ["id: a, decision: ALLOW, conditions: {tool_hints: {readOnlyHint: true}}"],
+            [("warning", "rules[0].conditions")],
+        ),
+        (
+            [f"id: a, decision: ALLOW, when: hints.readOnlyHint, {NARROW}"],
+            [("warning", "rules[0].conditions")],
+        ),
+        (
+            [
+                f"id: a, decision: DENY, expires: 2029-12-31, reason: r, {NARROW}, "
+                "tests: [{tool_name: x, expected_decision: DENY}]"
+            ],
+            [("warning", "rules[0].expires")],
+        ),
+        (
+            [
                 f"id: a, decision: DENY, {NARROW}, "
                 "tests: [{tool_name: y, expected_decision: ALLOW}, "
                 "{tool_name: x, expected_decision: ALLOW}]"
@@ -100,6 +122,23 @@ def test_rules_that_do_not_do_what_they_seem_to(
     tmp_path: Path, rules: list[str], expected: list[tuple[str, str]]
 ) -> None:
     assert findings(tmp_path, *rules) == expected
+
+
+def test_an_allowlist_that_is_over_or_too_wide_is_reported(tmp_path: Path) -> None:
+    entries = [
+        "id: over, expires: 2029-12-31, finding_types: [rm_rf]",
+        "id: long, expires: 2040-01-01, finding_types: [rm_rf]",
+        "id: wide, expires: 2030-06-01, finding_ids: ['*']",
+        "id: fine, expires: 2030-06-01, finding_types: [rm_rf]",
+    ]
+    text = "allowlists:\n" + "".join(f"  - {{{e}, reason: r, tools: [x]}}\n" for e in entries)
+    (tmp_path / "pack.yaml").write_text(text)
+    found = validate([tmp_path], today=datetime.date(2030, 1, 1)).all_problems
+    assert [(p.severity, p.line, p.field) for p in found] == [
+        ("warning", 2, "allowlists[0].expires"),
+        ("warning", 3, "allowlists[1].expires"),
+        ("warning", 4, "allowlists[2].finding_ids"),
+    ]
 
 
 def test_the_tests_of_the_built_in_rules_pass() -> None:

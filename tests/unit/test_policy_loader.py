@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mcp_egress_guard import core
 from mcp_egress_guard.config import GatewayConfig, load_config
-from mcp_egress_guard.core import EgressGuard
+from mcp_egress_guard.core import EgressGuard, frame_of
 from mcp_egress_guard.errors import PolicyError, Problem
-from mcp_egress_guard.policy.loader import find_files, load_path, load_rules, read_files
+from mcp_egress_guard.policy.loader import find_files, load_guard, load_path, load_rules, read_files
 from mcp_egress_guard.policy.models import PolicyDecision, PolicyRule, ToolCallRequest
 from mcp_egress_guard.policy.store import RuleStore
 
@@ -150,16 +152,96 @@ def test_lists_and_evaluation_have_the_same_rules(tmp_path: Path) -> None:
     assert [r.id for r in load_rules(config, db_path=config.db_file).rules] == ["stored"]
 
 
-def test_rules_expire(tmp_path: Path) -> None:
-    text = "rules:\n  - {id: a, decision: ALLOW, expires: 2030-01-31, reason: migration}\n"
+def test_rules_expire_while_the_guard_runs(tmp_path: Path) -> None:
+    text = "rules:\n  - {id: a, decision: DENY, expires: 2030-01-31, reason: migration}\n"
     (tmp_path / "a.yaml").write_text(text)
     config = GatewayConfig(policy_paths=[str(tmp_path)])
     last_day = load_rules(config, today=datetime.date(2030, 1, 31))
-    assert [r.id for r in last_day.rules] == ["a"]
     assert last_day.next_expiry == datetime.date(2030, 1, 31)
+    assert last_day.warnings == []
     after = load_rules(config, today=datetime.date(2030, 2, 1))
-    assert after.rules == []
     assert [warning.severity for warning in after.warnings] == ["warning"]
+
+    guard, _ = load_guard(config)
+    midnight = int(datetime.datetime(2030, 2, 1, tzinfo=datetime.UTC).timestamp())
+    frame = frame_of({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}})
+    decisions = [
+        guard.engine.guard.inspect(frame, time=time).decision for time in (midnight - 1, midnight)
+    ]
+    assert decisions == ["DENY", "ALLOW"]
+
+
+ALLOWLIST = (
+    "allowlists:\n  - {id: docs, reason: the manual's key, expires: 2030-01-31, "
+    "tools: [docs_*], finding_types: [aws_access_key]}\n"
+)
+
+
+def test_an_allowlist_is_loaded_beside_the_built_in_rules(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(ALLOWLIST.replace("2030-01-31", "9999-12-31"))
+    config = GatewayConfig(policy_paths=[str(tmp_path)])
+    guard, loaded = load_guard(config)
+    assert (loaded.source, [entry.id for entry in loaded.allowlists]) == ("builtin", ["docs"])
+    arguments = {"note": "AKIAQ3EGRTPYYW5XV7ZN"}
+    assert guard.evaluate("docs_write", arguments).decision == "ALLOW"
+    assert guard.evaluate("write", arguments).decision == "DENY"
+    first = loaded.policy_hash
+    (tmp_path / "a.yaml").write_text(ALLOWLIST.replace("2030-01-31", "9999-12-30"))
+    assert load_rules(config).policy_hash != first
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("reason: the manual's key, ", "", "allowlists[0]"),
+        ("expires: 2030-01-31, ", "", "allowlists[0]"),
+        ("tools: [docs_*], ", "", "allowlists[0].tools"),
+        ("[docs_*]", "['[']", "allowlists[0].tools"),
+        (", finding_types: [aws_access_key]", "", "allowlists[0].finding_types"),
+        ("aws_access_key", "aws_acces_key", "allowlists[0].finding_types[0]"),
+        ("finding_types", "finding_type", "allowlists[0].finding_type"),
+        ("finding_types: [aws_access_key]", "fingerprints: [x]", "allowlists[0].fingerprints"),
+    ],
+)
+def test_a_mistake_in_an_allowlist_is_named(tmp_path: Path, old: str, new: str, field: str) -> None:
+    assert problems(tmp_path, ALLOWLIST) == []
+    problem = problems(tmp_path, ALLOWLIST.replace(old, new))[0]
+    assert (problem.line, problem.field) == (2, field)
+
+
+def test_a_mistake_in_an_expression_is_named_with_its_place(tmp_path: Path) -> None:
+    for when, message in (
+        ("toool == 'x'", "line 1, column 1: unknown name"),
+        ("tool == ", "line 1, column"),
+        ("findings.exists(f, f.tpye == 'x')", "no field"),
+        ("tool", "not true or false"),
+    ):
+        (problem,) = problems(tmp_path, rule(f'when: "{when}"'))
+        assert (problem.line, problem.field) == (4, "rules[0].when")
+        assert message in problem.message
+    (hinted,) = problems(tmp_path, rule("conditions: {tool_hints: {readOnly: true}}"))
+    assert "readOnlyHint" in hinted.hint
+    (empty,) = problems(tmp_path, rule("conditions: {tool_hints: {}}"))
+    assert empty.field == "rules[0].conditions.tool_hints"
+
+
+def test_the_rules_of_a_configuration_are_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    real = core.compile_guard
+
+    def counting(*parts: Any) -> core.Guard:
+        compiled.append(parts)
+        return real(*parts)
+
+    monkeypatch.setattr(core, "compile_guard", counting)
+    (tmp_path / "a.yaml").write_text(GOOD)
+    config = GatewayConfig(policy_paths=[str(tmp_path)], environment="production")
+    guard, _ = load_guard(config)
+    assert guard.evaluate("x", {}).decision == "DENY"
+    assert len(compiled) == 1
+    assert compiled[0][1]["environment"] == "production"
 
 
 def test_the_hash_follows_what_decides(tmp_path: Path) -> None:

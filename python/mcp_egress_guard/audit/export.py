@@ -19,7 +19,7 @@ import orjson
 
 from mcp_egress_guard.errors import AuditError, InputError
 
-from .log import Event, Filter, log_parts, read_lines, verify
+from .log import RELOAD, Event, Filter, log_parts, read_lines, verify
 
 __all__ = ["COLUMNS", "FORMATS", "export", "export_bundle", "verify_bundle"]
 
@@ -163,7 +163,9 @@ _SEVERITIES = ((0.9, 5, "Critical"), (0.7, 4, "High"), (0.4, 3, "Medium"), (1e-9
 
 def ocsf(event: Event) -> dict[str, Any]:
     """The event as OCSF 1.5 API Activity (class 6003) with the security control profile."""
-    decision = str(event.get("decision") or "ALLOW")
+    reload = event.get("event_type") == RELOAD
+    failed = reload and event.get("outcome") == "failed"
+    decision = "SIMULATE" if reload else str(event.get("decision") or "ALLOW")
     enforced = str(event.get("enforced") or decision)
     # What was only observed is not said to have been done.
     seen = decision if enforced == decision else "SIMULATE"
@@ -175,7 +177,7 @@ def ocsf(event: Event) -> dict[str, Any]:
     )
     out: dict[str, Any] = {
         "activity_id": 99,
-        "activity_name": event.get("method") or "tools/call",
+        "activity_name": RELOAD if reload else event.get("method") or "tools/call",
         "category_uid": 6,
         "category_name": "Application Activity",
         "class_uid": 6003,
@@ -184,12 +186,12 @@ def ocsf(event: Event) -> dict[str, Any]:
         "time": _milliseconds(event),
         "severity_id": severity,
         "severity": severity_name,
-        "status_id": 1 if action in (1, 3, 4) else 2,
+        "status_id": 1 if action in (1, 3, 4) and not failed else 2,
         "action_id": action,
         "action": action_name,
         "disposition_id": disposition,
         "disposition": disposition_name,
-        "is_alert": decision not in ("ALLOW", "SIMULATE"),
+        "is_alert": failed or decision not in ("ALLOW", "SIMULATE"),
         "risk_score": round(risk * 100),
         "message": event.get("reason") or "",
         "api": {
@@ -216,6 +218,7 @@ def ocsf(event: Event) -> dict[str, Any]:
             for key in (
                 *("decision", "enforced", "matched_rule_ids", "findings_summary", "redactions"),
                 *("environment", "shadow_mode", "evaluation_ms", "policy_hash"),
+                *("previous_policy_hash", "outcome"),
             )
             if key in event
         },
@@ -270,8 +273,11 @@ def cef(event: Event) -> str:
     }
     head = [
         *("CEF:0", "mcp-egress-guard", "mcp-egress-guard", header(event.get("version"))),
-        header(event.get("policy_code") or decision),
-        header(f"{decision} {event.get('tool_name') or event.get('method') or ''}".strip()),
+        header(event.get("policy_code") or decision or event.get("event_type")),
+        header(
+            f"{decision} {event.get('tool_name') or event.get('method') or ''}".strip()
+            or event.get("event_type")
+        ),
         str(min(10, max(0, round(_number(event, "risk_score") * 10)))),
     ]
     pairs: list[str] = []

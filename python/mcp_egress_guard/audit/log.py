@@ -19,6 +19,7 @@ import orjson
 
 from mcp_egress_guard.core import AuditLog, verify_log
 from mcp_egress_guard.errors import AuditError, InputError
+from mcp_egress_guard.places import HMAC_VARIABLE
 
 if TYPE_CHECKING:
     from mcp_egress_guard.audit.otel import Tee
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_LOG",
-    "HMAC_VARIABLE",
+    "RELOAD",
     "Appender",
     "Event",
     "Filter",
@@ -44,7 +45,8 @@ __all__ = [
 ]
 
 DEFAULT_LOG = Path("egress_audit.jsonl")
-HMAC_VARIABLE = "EGRESS_GUARD_HMAC_KEY"
+# The event of rules that were read anew, or could not be.
+RELOAD = "policy_reload"
 BLOCK = 1 << 16
 # Longer than any line that the guard writes.
 LONGEST = 16 << 20

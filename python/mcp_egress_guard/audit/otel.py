@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mcp_egress_guard import __version__
+from mcp_egress_guard.core import AuditLog
 from mcp_egress_guard.errors import AuditError
 
-from .log import Appender, Event, parse_line
+from .log import RELOAD, Event, parse_line
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -34,8 +35,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{
 class Tee:
     """Writes to the log, and offers to OpenTelemetry what is in it."""
 
-    def __init__(self, log: Appender, sink: OtelSink) -> None:
-        self._log = log
+    def __init__(self, log: AuditLog, sink: OtelSink) -> None:
+        self.log = log
         self.sink = sink
 
     def append(self, line: bytes, /) -> None:
@@ -44,7 +45,7 @@ class Tee:
         Raises:
             OSError: it is not in the log.
         """
-        self._log.append(line)
+        self.log.append(line)
         self.sink.offer(line)
 
 
@@ -151,7 +152,9 @@ class _Pipeline:
         )
 
     def send(self, event: Event) -> None:
-        """Makes a span and two measurements of an event."""
+        """Makes a span and two measurements of a decision."""
+        if event.get("event_type") == RELOAD:
+            return
         tool = str(event.get("tool_name") or "")
         decision = str(event.get("decision") or "")
         attributes = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .log import Event
+from .log import RELOAD, Event
 
 __all__ = ["Candidate", "Stats", "collect"]
 
@@ -42,6 +42,8 @@ class Stats:
     tools: Counter[str] = field(default_factory=Counter)
     policy_codes: Counter[str] = field(default_factory=Counter)
     detectors: Counter[str] = field(default_factory=Counter)
+    # Of the rules, by their outcome.
+    reloads: Counter[str] = field(default_factory=Counter)
     evaluation_ms: dict[str, float] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
 
@@ -53,7 +55,7 @@ class Stats:
             "last": self.last,
             **{
                 name: dict(getattr(self, name).most_common())
-                for name in ("decisions", "rules", "tools", "policy_codes", "detectors")
+                for name in ("decisions", "rules", "tools", "policy_codes", "detectors", "reloads")
             },
             "evaluation_ms": self.evaluation_ms,
             "false_alarm_candidates": [vars(candidate) for candidate in self.candidates],
@@ -67,6 +69,9 @@ def collect(events: Iterable[Event]) -> Stats:
     hits: Counter[tuple[str, str]] = Counter()
     calls: dict[tuple[str, str], set[str]] = {}
     for event in events:
+        if event.get("event_type") == RELOAD:
+            stats.reloads[str(event.get("outcome") or "?")] += 1
+            continue
         stats.events += 1
         stamp = str(event.get("timestamp") or "")
         stats.first = stats.first or stamp

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json
+from mcp_egress_guard.places import HMAC_VARIABLE, find_config
+
 if TYPE_CHECKING:
     from mcp_egress_guard.audit.log import Event, Filter
     from mcp_egress_guard.audit.stats import Stats
@@ -20,11 +23,6 @@ LogOption = Annotated[
     Path | None,
     typer.Option("--log-file", help="The log; of the configuration if absent.", show_default=False),
 ]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file; searched in this folder if absent."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DecisionOption = Annotated[
     str | None, typer.Option(help="Only this decision, such as DENY.", show_default=False)
 ]
@@ -159,7 +157,7 @@ def verify(
             "problems": problems,
         }
     if as_json:
-        _print_json(data | {"sound": not problems})
+        print_json(data | {"sound": not problems})
     else:
         for problem in problems:
             typer.echo(f"✗ {problem}")
@@ -187,7 +185,7 @@ def stats(
     path = _log_path(log_file, config)
     result = collect(read_events(path, _filter(decision, tool, rule, since)))
     if as_json:
-        _print_json(result.as_dict())
+        print_json(result.as_dict())
     else:
         _show_stats(result)
 
@@ -223,14 +221,14 @@ COLUMNS = ("Time", "Tool", "Decision", "Rule", "Risk")
 
 def _row(event: Event) -> list[str]:
     stamp = str(event.get("timestamp") or "")
-    decision = str(event.get("decision") or "-")
+    decision = str(event.get("decision") or event.get("outcome") or "-")
     if (enforced := event.get("enforced")) and enforced != decision:
         # As it was decided, and what was done about it.
         decision = f"{decision} ({enforced})"
     risk = event.get("risk_score")
     return [
         _local_time(stamp),
-        str(event.get("tool_name") or event.get("method") or "-"),
+        str(event.get("tool_name") or event.get("method") or event.get("event_type") or "-"),
         decision,
         str(event.get("primary_rule_id") or "-"),
         f"{risk:.2f}" if isinstance(risk, int | float) else "-",
@@ -267,10 +265,12 @@ def _filter(
 
 
 def _config(file: Path | None) -> GatewayConfig | None:
-    from mcp_egress_guard.config import find_config, load_config
-
     path = file or find_config()
-    return load_config(path) if path else None
+    if path is None:
+        return None
+    from mcp_egress_guard.config import load_config
+
+    return load_config(path)
 
 
 def _log_path(log_file: Path | None, config_file: Path | None) -> Path:
@@ -285,8 +285,6 @@ def _log_path(log_file: Path | None, config_file: Path | None) -> Path:
 def _key(config_file: Path | None) -> bytes:
     import os
 
-    from mcp_egress_guard.audit.log import HMAC_VARIABLE
-
     config = _config(config_file)
     return config.hmac_key() if config else os.environ.get(HMAC_VARIABLE, "").encode()
 
@@ -296,9 +294,3 @@ def _print_lines(events: Iterable[Event]) -> None:
 
     for event in events:
         typer.echo(orjson.dumps(event).decode())
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from mcp_egress_guard import __version__
-from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, find_config, print_json
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json
+from mcp_egress_guard.places import find_config
 
 if TYPE_CHECKING:
     from mcp_egress_guard.config import GatewayConfig
@@ -92,11 +93,9 @@ def rules(config: GatewayConfig | None) -> Row:
         if config is None:
             guard, source = EgressGuard(), "built in"
         else:
-            from mcp_egress_guard.policy.loader import load_rules
+            from mcp_egress_guard.policy.loader import load_guard
 
-            loaded = load_rules(config)
-            guard = EgressGuard(loaded.engine_settings(config))
-            guard.engine.load_rules(loaded.rules)
+            guard, loaded = load_guard(config)
             source = ", ".join(config.policy_paths) if loaded.source == "files" else loaded.source
         count = len(guard.engine.guard.rule_ids())
     except (EgressGuardError, ValueError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Judge a saved call and show what led to the decision.
 
-        The file holds tool_name and arguments, and where it matters environment, labels and
-        session_id; or a whole JSON-RPC message.
+        The file holds tool_name and arguments, and where it matters environment, labels, server
+        and session_id; or a whole JSON-RPC message.
         """
         from mcp_egress_guard.cli.rules import as_data
         from mcp_egress_guard.cli.trace import show_trace, trace_data
@@ -35,14 +35,16 @@ def register(app: typer.Typer) -> None:
 
         call = read_fixture(input_file)
         guard = setup(config).guard
-        result = guard.evaluate(
-            call.tool_name, call.arguments, environment=call.environment, labels=call.labels
-        )
+        around: dict[str, Any] = {
+            "environment": call.environment,
+            "labels": call.labels,
+            "server": call.server,
+            "session_id": call.session_id,
+        }
+        result = guard.evaluate(call.tool_name, call.arguments, **around)
         traces = []
         if explain:
-            traces = guard.explain(
-                call.tool_name, call.arguments, environment=call.environment, labels=call.labels
-            )
+            traces = guard.explain(call.tool_name, call.arguments, **around)
         if as_json:
             data = {"tool_name": call.tool_name} | as_data(result)
             print_json(data | ({"rules": trace_data(result, traces)} if explain else {}))

@@ -37,13 +37,16 @@ def list_rules(
     if as_json:
         print_json([rule.model_dump(mode="json", exclude_defaults=True) for rule in rules])
         return
+    import datetime
+
     from mcp_egress_guard.cli.render import table
 
+    today = datetime.datetime.now(datetime.UTC).date()
     columns = ["Priority", "ID", "Name", "Decision", "Pack"] + ["Description"] * verbose
     rows = [
         [str(r.priority), r.id, r.name, f"{r.decision}", r.pack] + [r.description] * verbose
         for r in rules
-        if r.enabled
+        if r.enabled and not r.is_over(today)
     ]
     table("Active Policy Rules", columns, rows)
 
@@ -52,6 +55,7 @@ EnvironmentOption = Annotated[str, typer.Option(help="Instead of the configured 
 LabelOption = Annotated[
     list[str] | None, typer.Option(help="A label of the session, NAME=VALUE; repeatable.")
 ]
+ServerOption = Annotated[str, typer.Option(help="The name of the MCP server.")]
 ArgsOption = Annotated[str, typer.Option(help="The call's arguments, a JSON object.")]
 FailOption = Annotated[
     str, typer.Option(help="Exit with 1 on one of these decisions, such as DENY,ESCALATE.")
@@ -65,6 +69,7 @@ def test_rule(
     args: ArgsOption = "{}",
     environment: EnvironmentOption = "",
     label: LabelOption = None,
+    server: ServerOption = "",
     fail_on: FailOption = "",
     every: Annotated[
         bool, typer.Option("--all", help="Run the tests that the rules carry instead.")
@@ -81,7 +86,7 @@ def test_rule(
     from mcp_egress_guard.errors import InputError
 
     if every:
-        if tool or args != "{}" or environment or label or fail_on:
+        if tool or args != "{}" or environment or label or server or fail_on:
             raise InputError("--all runs the rules' own tests: it takes no call")
         _test_all(config, as_json=as_json)
         return
@@ -89,8 +94,9 @@ def test_rule(
         raise InputError("missing option --tool", hint="egress-guard rules test --help")
     arguments = read_object(args, "--args")
     failing = decisions(fail_on)
-    result = evaluate(
-        setup(config).guard, tool, arguments, environment=environment, labels=_labels(label or [])
+    guard = setup(config).guard
+    result = guard.evaluate(
+        tool, arguments, environment=environment, labels=_labels(label or []), server=server
     )
     if as_json:
         print_json(as_data(result))
@@ -107,6 +113,7 @@ def explain_rules(
     args: ArgsOption = "{}",
     environment: EnvironmentOption = "",
     label: LabelOption = None,
+    server: ServerOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -117,10 +124,14 @@ def explain_rules(
     from mcp_egress_guard.cli.trace import show_trace, trace_data
 
     arguments = read_object(args, "--args")
-    labels = _labels(label or [])
+    around: dict[str, Any] = {
+        "environment": environment,
+        "labels": _labels(label or []),
+        "server": server,
+    }
     guard = setup(config).guard
-    result = evaluate(guard, tool, arguments, environment=environment, labels=labels)
-    traces = guard.explain(tool, arguments, environment=environment, labels=labels)
+    result = guard.evaluate(tool, arguments, **around)
+    traces = guard.explain(tool, arguments, **around)
     if as_json:
         print_json(as_data(result) | {"rules": trace_data(result, traces)})
         return
@@ -180,18 +191,6 @@ def _test_all(config: Path | None, *, as_json: bool) -> None:
         typer.echo(f"\nResults: {passed}/{len(results)} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)
-
-
-def evaluate(
-    guard: Any,
-    tool: str,
-    arguments: dict[str, Any],
-    *,
-    environment: str = "",
-    labels: dict[str, str] | None = None,
-) -> EvaluationResult:
-    """Judges one call given as plain data, without loading the models."""
-    return guard.evaluate(tool, arguments, environment=environment, labels=labels)  # type: ignore[no-any-return]
 
 
 def as_data(result: EvaluationResult) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcp_egress_guard.places import find_config
+
 if TYPE_CHECKING:
     from mcp_egress_guard.config import GatewayConfig
     from mcp_egress_guard.core import EgressGuard
@@ -46,26 +48,15 @@ def setup(config_file: Path | None, policy: Path | None = None) -> Setup:
         return Setup(EgressGuard(), None, None)
     from mcp_egress_guard.config import GatewayConfig, load_config
     from mcp_egress_guard.errors import PolicyError
-    from mcp_egress_guard.policy.loader import load_rules
+    from mcp_egress_guard.policy.loader import load_guard
 
     config = load_config(path) if path else GatewayConfig()
     if policy is not None:
         config = config.model_copy(update={"policy_paths": [str(policy.resolve())]})
-    loaded = load_rules(config)
+    guard, loaded = load_guard(config)
     if policy is not None and not loaded.files:
         raise PolicyError("holds no rules", file=policy)
-    guard = EgressGuard(loaded.engine_settings(config))
-    try:
-        guard.engine.load_rules(loaded.rules)
-    except ValueError as error:
-        raise PolicyError(str(error), file=path) from None
     return Setup(guard, config, loaded)
-
-
-def find_config() -> Path | None:
-    """The configuration file of this folder, found without loading what reads it."""
-    names = ("gateway.yaml", "gateway.yml", ".egress-guard.yaml")
-    return next((path for name in names if (path := Path(name)).is_file()), None)
 
 
 def read_object(text: str, what: str) -> dict[str, Any]:

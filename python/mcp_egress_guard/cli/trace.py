@@ -75,7 +75,13 @@ def _rule(result: EvaluationResult, trace: RuleTrace) -> Branch:
 
 def _condition(rule: Any, names: str) -> str:
     """A condition with its values, as far as they fit into a line."""
-    conditions = rule.model_dump(mode="json", exclude_defaults=True).get("conditions", {})
+    plain = rule.model_dump(mode="json", exclude_defaults=True)
+    conditions = plain.get("conditions", {}) | {
+        key: plain[key] for key in ("when", "expires") if key in plain
+    }
+    if names.startswith("when ("):
+        # With the reason why it has no value.
+        return f"{names}: {plain.get('when', '')}"
     parts = []
     for name in names.split(", "):
         # The engine turns an `unless` into one more `not`.

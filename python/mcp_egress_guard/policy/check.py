@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from mcp_egress_guard import core
 from mcp_egress_guard.result import PolicyDecision
 
 from .loader import PackFile, PolicySet, groups_of, read_files
-from .models import MatchCondition, PolicyRule, RuleTest, Way
+from .models import Allowlist, MatchCondition, PolicyRule, RuleTest, Way
 
-__all__ = ["TestResult", "run_tests", "validate"]
+__all__ = ["TestResult", "run_test", "run_tests", "validate"]
+
+EPOCH = datetime.date(1970, 1, 1)
+LONG_DAYS = 366
 
 STRICTNESS = [
     PolicyDecision.DENY,
@@ -72,11 +76,18 @@ def validate(
     placed = [
         (file, index, rule) for file in policies.files for index, rule in enumerate(file.rules)
     ]
+    today = today or datetime.datetime.now(datetime.UTC).date()
     for file, index, rule in placed:
         for field, message, hint in _rule_warnings(rule, policies, today):
             file.source.add(file.at(index, *field), message, hint, severity="warning")
+    for file in policies.files:
+        for index, entry in enumerate(file.allowlists):
+            for name, message, hint in _allowlist_warnings(entry, today):
+                where = ("allowlists", index, name)
+                file.source.add(where, message, hint, severity="warning")
     _shadows(placed)
-    for result in run_tests(policies.rules, {"detectors": policies.detectors} | (settings or {})):
+    settings = policies.engine_settings | (settings or {})
+    for result in run_tests(policies.rules, settings, today=today):
         if not result.passed:
             file, index, _ = next(p for p in placed if p[2] is result.rule)
             path = file.at(index, "tests", result.index)
@@ -85,9 +96,14 @@ def validate(
 
 
 def run_tests(
-    rules: list[PolicyRule], settings: dict[str, Any] | None = None
+    rules: list[PolicyRule],
+    settings: dict[str, Any] | None = None,
+    *,
+    today: datetime.date | None = None,
 ) -> Iterator[TestResult]:
     """Runs the tests of all rules; each call is judged by all rules together.
+
+    What has expired has no tests any more.
 
     Raises:
         PolicyError, ValueError: the rules do not compile.
@@ -95,26 +111,51 @@ def run_tests(
     if not any(rule.tests for rule in rules):
         return
     guard = core.compile_guard([rule.for_engine() for rule in rules], settings)
+    today = today or datetime.datetime.now(datetime.UTC).date()
     for rule in rules:
-        for index, test in enumerate(rule.tests):
-            params = {"name": test.tool_name, "arguments": test.arguments}
-            message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
-            frame = json.dumps(message, default=str).encode()
-            found = guard.inspect(frame, test.environment or None, test.labels or None)
-            primary = found.primary_rule
-            yield TestResult(
-                rule,
-                index,
-                test,
-                PolicyDecision(found.decision),
-                "" if primary is None else rules[primary].id,
-            )
+        if not rule.is_over(today):
+            for index in range(len(rule.tests)):
+                yield run_test(guard, rules, rule, index, today)
+
+
+def run_test(
+    guard: core.Guard,
+    rules: Sequence[PolicyRule],
+    rule: PolicyRule,
+    index: int,
+    today: datetime.date,
+) -> TestResult:
+    """Runs one test of a rule by the guard of all rules."""
+    test = rule.tests[index]
+    params = {"name": test.tool_name, "arguments": test.arguments}
+    message = {"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}
+    found = guard.inspect(
+        json.dumps(message, default=str).encode(),
+        test.environment or None,
+        test.labels or None,
+        server=test.server,
+        time=(today - EPOCH).days * 86_400,
+    )
+    primary = found.primary_rule
+    by = "" if primary is None else rules[primary].id
+    return TestResult(rule, index, test, PolicyDecision(found.decision), by)
+
+
+def _allowlist_warnings(entry: Allowlist, today: datetime.date) -> Iterator[tuple[str, str, str]]:
+    if entry.is_over(today):
+        yield "expires", f'allowlist "{entry.id}" has expired on {entry.expires}', "take it out"
+    elif (entry.expires - today).days > LONG_DAYS:
+        message = f'allowlist "{entry.id}" holds for more than a year'
+        yield "expires", message, "what is to stay is a rule, with tests"
+    if "*" in entry.finding_ids and not entry.finding_types and not entry.fingerprints:
+        message = f'allowlist "{entry.id}" hides every finding'
+        yield "finding_ids", message, "name the findings"
 
 
 def _rule_warnings(
-    rule: PolicyRule, policies: PolicySet, today: datetime.date | None
+    rule: PolicyRule, policies: PolicySet, today: datetime.date
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    empty = rule.conditions == MatchCondition() and rule.unless is None
+    empty = rule.conditions == MatchCondition() and rule.unless is None and not rule.when
     if empty and rule.decision == PolicyDecision.ALLOW:
         yield (
             ("conditions",),
@@ -126,11 +167,19 @@ def _rule_warnings(
         yield ("conditions",), f'rule "{rule.id}" matches every tool call', "add conditions"
     if rule.masking and rule.decision != PolicyDecision.REDACT:
         yield ("masking",), f"a rule that decides {rule.decision} masks nothing", ""
-    today = today or datetime.datetime.now(datetime.UTC).date()
     if rule.is_over(today):
         yield ("expires",), f'rule "{rule.id}" has expired on {rule.expires}', "take it out"
     if rule.expires and not rule.reason:
         yield ("expires",), f'rule "{rule.id}" expires and has no reason', "say why: reason: …"
+    hinted = any(group.tool_hints for _, group in groups_of(rule)) or re.search(
+        r"\bhints\b", rule.when
+    )
+    if hinted and rule.decision == PolicyDecision.ALLOW:
+        yield (
+            ("conditions",),
+            f'rule "{rule.id}" allows what the server says of itself: hints are not to be trusted',
+            "add servers, and only those of your own",
+        )
     for at, group in groups_of(rule):
         if at and at[0] == "unless":
             continue
@@ -171,7 +220,8 @@ def _shadows(placed: list[tuple[PackFile, int, PolicyRule]]) -> None:
                 if other_fields <= fields and _covers(other, rule):
                     _report(file, index, rule, other)
                     break
-            if rule.unless is None:
+            # Of an expression, and of what ends, it is not known.
+            if rule.unless is None and not rule.when and rule.expires is None:
                 earlier.append((rule, fields))
 
 

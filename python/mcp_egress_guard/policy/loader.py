@@ -1,6 +1,7 @@
 """Rules and detectors out of YAML files. One mistake in one file loads nothing at all.
 
-`load_rules` is the one place that says which rules are in force: for evaluation and for lists.
+`load_rules` is the one place that says which rules are in force: for evaluation and for lists;
+`load_guard` the one that compiles them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +20,7 @@ from mcp_egress_guard.errors import PolicyError, Problem
 from mcp_egress_guard.shape import Path_, YamlFile, closest
 
 from .builtins import load_builtin_rules
-from .models import PolicyPack, PolicyRule
+from .models import Allowlist, PolicyPack, PolicyRule
 
 if TYPE_CHECKING:
     from mcp_egress_guard.config import GatewayConfig
@@ -29,6 +30,7 @@ __all__ = [
     "PackFile",
     "PolicySet",
     "find_files",
+    "load_guard",
     "load_path",
     "load_rules",
     "read_files",
@@ -65,6 +67,11 @@ class PackFile:
         """The rules."""
         return self.pack.rules if self.pack else []
 
+    @property
+    def allowlists(self) -> list[Allowlist]:
+        """The exceptions."""
+        return self.pack.allowlists if self.pack else []
+
     def at(self, index: int, *rest: str | int) -> Path_:
         """The path of a rule, or of a field of it."""
         return ("rules", index, *rest)
@@ -76,6 +83,8 @@ class PolicySet:
 
     files: list[PackFile]
     problems: list[Problem] = field(default_factory=list)
+    # Compiled to see whether they compile; `None` where they do not.
+    guard: core.Guard | None = None
 
     @property
     def all_problems(self) -> list[Problem]:
@@ -91,6 +100,16 @@ class PolicySet:
     def rules(self) -> list[PolicyRule]:
         """The rules, in load order."""
         return [rule for file in self.files for rule in file.rules]
+
+    @property
+    def allowlists(self) -> list[Allowlist]:
+        """The exceptions, in load order."""
+        return [entry for file in self.files for entry in file.allowlists]
+
+    @property
+    def engine_settings(self) -> dict[str, Any]:
+        """What the engine takes beside the rules."""
+        return _additions(self.detectors, self.allowlists)
 
     @property
     def detectors(self) -> list[dict[str, Any]]:
@@ -111,6 +130,9 @@ class LoadedRules:
     detectors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    allowlists: list[Allowlist] = field(default_factory=list)
+    # Of exactly these rules, with the settings of the configuration.
+    compiled: core.Guard | None = None
 
     @property
     def policy_hash(self) -> str:
@@ -119,13 +141,16 @@ class LoadedRules:
             "rules": [rule.for_engine() for rule in self.rules],
             "detectors": self.detectors,
         }
+        if self.allowlists:
+            content["allowlists"] = [entry.for_engine() for entry in self.allowlists]
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
     @property
     def next_expiry(self) -> datetime.date | None:
-        """The last day of the rule that expires first."""
+        """The last day of the rule or exception that expires first."""
         dates = [rule.expires for rule in self.rules if rule.expires]
+        dates += [entry.expires for entry in self.allowlists]
         return min(dates, default=None)
 
     def for_engine(self) -> list[dict[str, Any]]:
@@ -133,11 +158,15 @@ class LoadedRules:
         return [rule.for_engine() for rule in self.rules]
 
     def engine_settings(self, config: GatewayConfig | None = None) -> dict[str, Any]:
-        """The settings of the engine with the user's detectors."""
+        """The settings of the engine with the user's detectors and exceptions."""
         settings: dict[str, Any] = config.engine_settings() if config else {}
-        if self.detectors:
-            settings["detectors"] = self.detectors
-        return settings
+        return settings | _additions(self.detectors, self.allowlists)
+
+
+def _additions(detectors: list[dict[str, Any]], allowlists: Iterable[Allowlist]) -> dict[str, Any]:
+    entries = [entry.for_engine() for entry in allowlists]
+    parts = {"detectors": detectors, "allowlists": entries}
+    return {name: part for name, part in parts.items() if part}
 
 
 def find_files(path: Path) -> list[Path]:
@@ -200,13 +229,17 @@ def _read_detectors(file: PackFile) -> None:
         return
     # Dates are text in JSON.
     file.detectors = json.loads(json.dumps(entries, default=str))
-    for message in core.check_rules([], {"detectors": [_detector_file(file)]}):
-        path = _detector_path(file.detectors, message)
-        source.add(path, message.removeprefix(f"{file.name}: "))
 
 
-def _detector_file(file: PackFile) -> dict[str, Any]:
-    return {"file": file.name, "data": {"detectors": file.detectors}}
+def _check_detectors(policies: PolicySet) -> None:
+    """What is wrong with the detectors of each file: the engine names the first of all files."""
+    for file in policies.files:
+        if not file.detectors:
+            continue
+        own = {"file": file.name, "data": {"detectors": file.detectors}}
+        for message in core.check_rules([], {"detectors": [own]}):
+            path = _detector_path(file.detectors, message)
+            file.source.add(path, message.removeprefix(f"{file.name}: "))
 
 
 def _detector_path(entries: Sequence[dict[str, Any]], message: str) -> Path_:
@@ -218,7 +251,7 @@ def _detector_path(entries: Sequence[dict[str, Any]], message: str) -> Path_:
 
 
 def _check_pack(file: PackFile) -> None:
-    if not file.rules:
+    if not file.rules and not file.allowlists:
         file.source.add(("rules",), "holds no rules", "leave the file out, or add a rule")
     _check_names(file)
 
@@ -235,10 +268,10 @@ def _check_names(file: PackFile) -> None:
             )
 
 
-RULE_ERROR = re.compile(r'rule "((?:[^"\\]|\\.)*)": ([\w.\[\]]*): (.*)', re.DOTALL)
+ENGINE_ERROR = re.compile(r'(rule|allowlist) "((?:[^"\\]|\\.)*)": ([\w.\[\]]*): (.*)', re.DOTALL)
 
 
-def _check_together(policies: PolicySet) -> None:
+def _check_together(policies: PolicySet, settings: Mapping[str, Any]) -> None:
     """What only the engine can say, and what two files have in common."""
     if policies.errors:
         return
@@ -257,15 +290,33 @@ def _check_together(policies: PolicySet) -> None:
     if policies.errors:
         return
     plain_rules = [rule.for_engine() for rule in policies.rules]
-    for message in core.check_rules(plain_rules, {"detectors": policies.detectors}):
-        found = RULE_ERROR.fullmatch(message)
-        if found and (place := first.get(found[1])):
-            file, index = place
-            path = file.at(index, *_steps(found[2]))
-            file.source.add(path, f'rule "{found[1]}": {found[3]}')
+    try:
+        policies.guard = core.compile_guard(plain_rules, {**settings, **policies.engine_settings})
+        messages = []
+    except ValueError as error:
+        messages = str(error).splitlines()
+        _check_detectors(policies)
+    for message in messages if not policies.errors else ():
+        found = ENGINE_ERROR.fullmatch(message)
+        place = _places(policies, found[1]).get(found[2]) if found else None
+        if found and place:
+            file, steps = place
+            path = (*steps, *_steps(found[3]))
+            file.source.add(path, f'{found[1]} "{found[2]}": {found[4]}')
         else:
             policies.problems.append(Problem(message))
-    _check_findings(policies, first)
+    if not policies.errors:
+        _check_findings(policies, first)
+
+
+def _places(policies: PolicySet, kind: str) -> dict[str, tuple[PackFile, Path_]]:
+    """Where each rule or exception stands; of a repeated id, the last place."""
+    name = "rules" if kind == "rule" else "allowlists"
+    return {
+        entry.id: (file, (name, index))
+        for file in policies.files
+        for index, entry in enumerate(getattr(file, name))
+    }
 
 
 def _steps(text: str) -> tuple[str | int, ...]:
@@ -298,6 +349,13 @@ def _check_findings(policies: PolicySet, where: dict[str, tuple[PackFile, int]])
                         path = file.at(index, *at, name, position)
                         message = f'rule "{rule.id}": unknown {nouns[name]} "{value}"'
                         file.source.add(path, message, closest(value, names))
+    for file in policies.files:
+        for index, entry in enumerate(file.allowlists):
+            for position, value in enumerate(entry.finding_types):
+                if value not in known["finding_types"]:
+                    path = ("allowlists", index, "finding_types", position)
+                    message = f'allowlist "{entry.id}": unknown finding type "{value}"'
+                    file.source.add(path, message, closest(value, known["finding_types"]))
 
 
 def groups_of(rule: PolicyRule) -> Iterable[tuple[tuple[str | int, ...], Any]]:
@@ -314,8 +372,11 @@ def groups_of(rule: PolicyRule) -> Iterable[tuple[tuple[str | int, ...], Any]]:
             stack.append(((*at, "not"), group.not_))
 
 
-def read_files(paths: Iterable[Path]) -> PolicySet:
-    """Reads all files of some paths, with everything that is wrong in them."""
+def read_files(paths: Iterable[Path], settings: Mapping[str, Any] | None = None) -> PolicySet:
+    """Reads all files of some paths, with everything that is wrong in them.
+
+    `settings` are those of the engine, without detectors.
+    """
     policies = PolicySet([])
     seen: set[Path] = set()
     for path in paths:
@@ -329,7 +390,7 @@ def read_files(paths: Iterable[Path]) -> PolicySet:
             if real not in seen:
                 seen.add(real)
                 policies.files.append(read_file(file))
-    _check_together(policies)
+    _check_together(policies, settings or {})
     return policies
 
 
@@ -353,17 +414,17 @@ def load_rules(
 ) -> LoadedRules:
     """The rules in force: those of the files of `policy_paths`, else of the store, else built in.
 
-    With `db_path`, those of that store. Rules that have expired are left out, with a warning.
+    With `db_path`, those of that store. What has expired has no effect; there is a warning of it.
 
     Raises:
         PolicyError: a file or the store cannot be used; with all problems.
     """
     if db_path is not None:
-        return _fresh(_stored(db_path), today)
+        return _warned(_stored(db_path), today)
     paths = config.policy_files
     if paths:
-        policies = _strict(read_files(paths))
-        if policies.rules or policies.detectors:
+        policies = _strict(read_files(paths, config.engine_settings()))
+        if policies.rules or policies.detectors or policies.allowlists:
             rules = policies.rules or load_builtin_rules()
             loaded = LoadedRules(
                 rules,
@@ -371,13 +432,30 @@ def load_rules(
                 policies.detectors,
                 [p for p in policies.all_problems if p.severity == "warning"],
                 [file.path for file in policies.files],
+                policies.allowlists,
+                policies.guard if policies.rules else None,
             )
-            return _fresh(loaded, today)
+            return _warned(loaded, today)
     if config.db_file.is_file():
         loaded = _stored(config.db_file)
         if loaded.rules:
-            return _fresh(loaded, today)
+            return _warned(loaded, today)
     return LoadedRules(load_builtin_rules(), "builtin")
+
+
+def load_guard(config: GatewayConfig) -> tuple[core.EgressGuard, LoadedRules]:
+    """The guard of a configuration, and the rules that it judges by.
+
+    Raises:
+        PolicyError: a file, the store, a rule or a setting cannot be used; with all problems.
+    """
+    loaded = load_rules(config)
+    settings = loaded.engine_settings(config)
+    try:
+        engine = core.PolicyEngine(settings, rules=loaded.for_engine(), compiled=loaded.compiled)
+    except ValueError as error:
+        raise PolicyError(str(error), file=config.path) from None
+    return core.EgressGuard(engine=engine), loaded
 
 
 def _stored(path: Path) -> LoadedRules:
@@ -387,16 +465,12 @@ def _stored(path: Path) -> LoadedRules:
         return LoadedRules(store.rules(), "store")
 
 
-def _fresh(loaded: LoadedRules, today: datetime.date | None) -> LoadedRules:
+def _warned(loaded: LoadedRules, today: datetime.date | None) -> LoadedRules:
     today = today or datetime.datetime.now(datetime.UTC).date()
-    over = [rule for rule in loaded.rules if rule.is_over(today)]
-    if not over:
-        return loaded
-    warnings = [
-        Problem(f'rule "{rule.id}" has expired on {rule.expires}', severity="warning")
-        for rule in over
-    ]
-    rules = [rule for rule in loaded.rules if rule not in over]
-    return LoadedRules(
-        rules, loaded.source, loaded.detectors, loaded.warnings + warnings, loaded.files
-    )
+    for kind, entries in (("rule", loaded.rules), ("allowlist", loaded.allowlists)):
+        loaded.warnings.extend(
+            Problem(f'{kind} "{entry.id}" has expired on {entry.expires}', severity="warning")
+            for entry in entries
+            if entry.is_over(today)
+        )
+    return loaded

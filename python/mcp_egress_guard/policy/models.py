@@ -7,7 +7,7 @@ import functools
 from enum import StrEnum, nonmember
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from mcp_egress_guard.errors import PolicyError, Problem
 from mcp_egress_guard.result import (
@@ -19,6 +19,7 @@ from mcp_egress_guard.result import (
 from mcp_egress_guard.shape import Record, dotted, faults
 
 __all__ = [
+    "Allowlist",
     "AnalyzerFinding",
     "EvaluationResult",
     "MaskingStrategy",
@@ -29,6 +30,7 @@ __all__ = [
     "RuleTest",
     "ToolCallRequest",
     "ToolCategory",
+    "ToolHints",
     "Way",
 ]
 
@@ -99,6 +101,12 @@ def _date(value: Any) -> Any:
     return value
 
 
+def _hint(name: str, description: str) -> Any:
+    return Field(
+        default=None, validation_alias=name, serialization_alias=name, description=description
+    )
+
+
 # A choice comes as its name, out of YAML or JSON: that is why it is not strict.
 Category = Annotated[
     ToolCategory, Field(strict=False), WithJsonSchema({"enum": list(ToolCategory)})
@@ -121,6 +129,7 @@ class ToolCallRequest(PolicyRecord):
     session_id: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     environment: str = ""
+    server: str = ""
     method: str = "tools/call"
     raw_request: dict[str, Any] | None = Field(default=None, repr=False)
 
@@ -128,6 +137,23 @@ class ToolCallRequest(PolicyRecord):
     def request_hash(self) -> str:
         """16 hex digits over tool and sorted arguments; equal calls have equal hashes."""
         return request_hash(self.tool_name, self.arguments)
+
+
+class ToolHints(PolicyRecord):
+    """What the server must have said of the tool in `tools/list`. It may say what it likes."""
+
+    NOUN: ClassVar[str] = "hint"
+
+    read_only: bool | None = _hint("readOnlyHint", "The tool changes nothing.")
+    destructive: bool | None = _hint("destructiveHint", "The tool may destroy something.")
+    idempotent: bool | None = _hint("idempotentHint", "A second equal call changes nothing more.")
+    open_world: bool | None = _hint("openWorldHint", "The tool reaches beyond the server.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self == ToolHints.model_construct():
+            raise ValueError("names no hint")
+        return self
 
 
 class MatchCondition(PolicyRecord):
@@ -187,6 +213,14 @@ class MatchCondition(PolicyRecord):
     environments: list[str] = Field(
         default_factory=list, description="Globs over the environment's name; `!glob` takes away."
     )
+    servers: list[str] = Field(
+        default_factory=list, description="Globs over the MCP server's name; `!glob` takes away."
+    )
+    tool_hints: ToolHints | None = Field(
+        default=None,
+        description="The server has said so of the tool. Untrusted: good for rules that are "
+        "stricter, a reason to allow only for servers of your own.",
+    )
     min_risk_score: float | None = Field(
         default=None,
         ge=0,
@@ -226,6 +260,7 @@ class RuleTest(PolicyRecord):
     arguments: dict[str, Any] = Field(default_factory=dict, description="The arguments.")
     environment: str = Field(default="", description="Of the call.")
     labels: dict[str, str] = Field(default_factory=dict, description="Of the session.")
+    server: str = Field(default="", description="The MCP server.")
     rule: str = Field(default="", description="The id of the rule that decides.")
 
 
@@ -264,6 +299,12 @@ class PolicyRule(PolicyRecord):
     unless: MatchCondition | None = Field(
         default=None, description="The rule does not match where this holds."
     )
+    when: str = Field(
+        default="",
+        description="An expression in CEL that must hold as well, over tool, server, method, "
+        "direction, categories, arguments, findings, risk, destinations, environment, labels, "
+        "hints and session.",
+    )
     simulates: Decision = Field(
         default=PolicyDecision.DENY, description="The decision that a SIMULATE rule tries out."
     )
@@ -280,7 +321,7 @@ class PolicyRule(PolicyRecord):
         """The rule as the engine takes it: without what only people and tests need."""
         data = self.model_dump(
             mode="json",
-            exclude={"tests", "expires", "reason"},
+            exclude={"tests", "reason"},
             exclude_none=True,
             exclude_defaults=True,
         )
@@ -291,10 +332,52 @@ class PolicyRule(PolicyRecord):
         return self.expires is not None and today > self.expires
 
 
-class PolicyPack(PolicyRecord):
-    """One file of rules."""
+class Allowlist(PolicyRecord):
+    """Findings that are known to be harmless with some tools or servers, until a day.
 
-    rules: list[PolicyRule] = Field(description="The rules; their order does not matter.")
+    The rules do not see them; the audit does.
+    """
+
+    NOUN: ClassVar[str] = "field"
+
+    id: str = Field(min_length=1, description="Unique in all packs.")
+    reason: str = Field(min_length=1, description="Why it is harmless.")
+    expires: Day = Field(description="The last day of the entry, in UTC.")
+    tools: list[str] = Field(
+        default_factory=list, description="Globs over the tool's name; `!glob` takes away."
+    )
+    servers: list[str] = Field(
+        default_factory=list, description="Globs over the MCP server's name; `!glob` takes away."
+    )
+    finding_types: list[str] = Field(
+        default_factory=list, description="The finding is of one of these types."
+    )
+    finding_ids: list[str] = Field(
+        default_factory=list, description="Globs over the id of the finding's detector."
+    )
+    fingerprints: list[str] = Field(
+        default_factory=list,
+        description="What was found is one of these: sha256: and 64 hex digits of the text.",
+    )
+
+    def for_engine(self) -> dict[str, Any]:
+        """The entry as the engine takes it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def is_over(self, today: datetime.date) -> bool:
+        """Whether the entry has expired."""
+        return today > self.expires
+
+
+class PolicyPack(PolicyRecord):
+    """One file of rules and allowlists."""
+
+    rules: list[PolicyRule] = Field(
+        default_factory=list, description="The rules; their order does not matter."
+    )
+    allowlists: list[Allowlist] = Field(
+        default_factory=list, description="Exceptions for tools and servers, each with its end."
+    )
     pack: str = Field(default="", description="The name of the family.")
     version: str = Field(default="", description="Of the pack.")
     description: str = Field(default="", description="What the pack is for.")

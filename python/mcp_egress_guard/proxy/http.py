@@ -10,19 +10,24 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from mcp_egress_guard.core import Approvals, AuditLog, Gateway, Guard
 from mcp_egress_guard.errors import EgressGuardError, ProxyError
+from mcp_egress_guard.proxy.reload import event, note, record
 
 if TYPE_CHECKING:
+    from mcp_egress_guard.audit.otel import OtelSink, Tee
     from mcp_egress_guard.config import GatewayConfig
 
 __all__ = ["gateway_settings", "raise_file_limit", "run"]
 
 DEFAULT_PATHS = ("/mcp", "/")
+# Audit lines that wait for OpenTelemetry.
+MOST_EVENTS = 10_000
 
 # Keys of `proxy.http` that the data plane takes as they are.
 PASSED = (
@@ -94,10 +99,38 @@ def raise_file_limit() -> None:
             return
 
 
+class Bridge(threading.Thread):
+    """Hands on to OpenTelemetry what the data plane has written down."""
+
+    def __init__(self, gateway: Gateway, sink: OtelSink) -> None:
+        super().__init__(name="audit-bridge", daemon=True)
+        self._gateway, self._sink = gateway, sink
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Until the gateway has ended, and then what is left."""
+        while not self._ended.is_set():
+            self._offer(0.2)
+        while self._offer(0):
+            pass
+
+    def _offer(self, seconds: float) -> bool:
+        lines = self._gateway.events(seconds)
+        for line in lines:
+            self._sink.offer(line)
+        return bool(lines)
+
+    def close(self) -> None:
+        """The gateway has ended."""
+        self._ended.set()
+        self.join()
+        self._sink.close()
+
+
 def run(
     config: GatewayConfig,
     guard: Guard,
-    audit_log: AuditLog | None,
+    log: AuditLog | Tee | None,
     *,
     policy_hash: str,
     approvals: Approvals,
@@ -111,32 +144,44 @@ def run(
         ProxyError: a setting that does not hold, or an address that cannot be listened on.
     """
     raise_file_limit()
+    sink = None if log is None or isinstance(log, AuditLog) else log.sink
     try:
         gateway = Gateway(
             json.dumps(gateway_settings(config)),
             guard,
-            audit_log,
+            log if isinstance(log, AuditLog) or log is None else log.log,
             policy_hash=policy_hash,
             audit_required=config.audit.on_failure == "refuse",
             approvals=approvals,
+            events=MOST_EVENTS if sink else 0,
         )
     except (OSError, ValueError) as error:
         raise ProxyError(str(error), file=config.path) from None
 
+    bridge = Bridge(gateway, sink) if sink else None
+
     def stop(_signal: int, _frame: FrameType | None) -> None:
         gateway.stop()
 
+    current = policy_hash
+
     def renew(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal current
         try:
             new, new_hash = reload()
         except (OSError, ValueError, EgressGuardError) as error:
             # The rules that are in force stay in force.
-            print(f"egress-guard: not reloaded: {error}", file=sys.stderr, flush=True)
+            record(log, event(current, current, str(error)))
+            note(f"not reloaded: {error}")
         else:
+            record(log, event(current, new_hash))
             gateway.reload(new, policy_hash=new_hash)
-            print("egress-guard: reloaded", file=sys.stderr, flush=True)
+            current = new_hash
+            note("reloaded")
 
     handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew}
+    if bridge:
+        bridge.start()
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         host, port = gateway.address
@@ -146,6 +191,8 @@ def run(
         gateway.run()
     finally:
         gateway.stop()
+        if bridge:
+            bridge.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_egress_guard import core
-from mcp_egress_guard.errors import ConfigError, EgressGuardError, ProxyError
+from mcp_egress_guard.errors import EgressGuardError, ProxyError
+from mcp_egress_guard.places import find_config
 
 if TYPE_CHECKING:
     from mcp_egress_guard.audit.log import Appender
@@ -33,7 +34,6 @@ def launch(config_file: Path | None, command: Sequence[str], workers: int | None
         # The one-line start reads no file: what lies in the folder changes nothing.
         guard = core.EgressGuard().engine.guard
         return stdio(guard, core.builtin_hash(), None, command)
-    from mcp_egress_guard.config import find_config  # noqa: PLC0415  (start-up)
     from mcp_egress_guard.proxy import reload  # noqa: PLC0415  (start-up)
 
     path = config_file or find_config()
@@ -66,13 +66,6 @@ def http(guard: Guard, policy_hash: str, config: GatewayConfig, path: Path) -> i
         return new, new_hash
 
     log = open_log(config) if config.audit.enabled else None
-    if log is not None and not isinstance(log, core.AuditLog):
-        raise ConfigError(
-            "OpenTelemetry works with transport stdio only",
-            file=config.path,
-            field="audit.otel_enabled",
-            hint="collect the audit log instead; it holds the same events",
-        )
     # The transport reads the rules anew on SIGHUP, whoever sends it.
     reload.watch(config, lambda: os.kill(os.getpid(), signal.SIGHUP))
     return transport.run(
@@ -112,7 +105,7 @@ def stdio(
         approvals=approvals(config, policy_hash),
     )
     if config is not None and config.path is not None:
-        follow(session, config, config.path)
+        follow(session, config, config.path, log, policy_hash)
     code = transport.run(
         command,
         session,
@@ -171,17 +164,29 @@ def appender(log: Appender, config: GatewayConfig | None) -> Callable[[bytes], N
     return tolerant
 
 
-def follow(session: core.Session, config: GatewayConfig, path: Path) -> None:
-    """Keeps the session's rules those of the files."""
+def follow(
+    session: core.Session,
+    config: GatewayConfig,
+    path: Path,
+    log: Appender | None,
+    policy_hash: str,
+) -> None:
+    """Keeps the session's rules those of the files; every change of them is on record."""
     from mcp_egress_guard.proxy import reload  # noqa: PLC0415  (start-up)
 
+    current = policy_hash
+
     def changed() -> None:
+        nonlocal current
         try:
-            guard, policy_hash, _ = reload.read(path)
+            guard, new_hash, _ = reload.read(path)
         except EgressGuardError as error:
+            reload.record(log, reload.event(current, current, str(error)))
             reload.note(f"not reloaded, the old rules stay in force: {error}")
             return
-        session.reload(guard, policy_hash=policy_hash)
+        reload.record(log, reload.event(current, new_hash))
+        session.reload(guard, policy_hash=new_hash)
+        current = new_hash
         reload.note("reloaded")
 
     reload.watch(config, changed)

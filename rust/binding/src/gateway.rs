@@ -6,10 +6,15 @@ use egress_guard_gateway::{self as gateway, GatewayError, Record, Recorder, conf
 use pyo3::{
     exceptions::{PyOSError, PyValueError},
     prelude::*,
+    types::PyBytes,
 };
 use std::{
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,6 +27,9 @@ struct Log {
     /// A decision that cannot be written down is not carried out.
     required: bool,
     policy_hash: Arc<Mutex<Arc<str>>>,
+    /// Takes what is in the log, for `Gateway.events`.
+    tap: Option<SyncSender<Vec<u8>>>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Recorder for Log {
@@ -44,9 +52,16 @@ impl Recorder for Log {
             session_id: record.session,
             server: record.server,
             policy_hash: &policy_hash,
+            traceparent: record.traceparent,
         };
         let line = line(&record.decided.guard, &record.decided.inspection, &entry);
         let Err(error) = log.get().log.append(&line) else {
+            // A reader that is too slow costs events, never time.
+            if let Some(tap) = &self.tap
+                && tap.try_send(line).is_err()
+            {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
             return true;
         };
         self.note(&format!("the audit log cannot be written: {error}"));
@@ -65,12 +80,15 @@ pub(crate) struct Gateway {
     inner: gateway::Gateway,
     policy_hash: Arc<Mutex<Arc<str>>>,
     approvals: Option<Arc<egress_guard_core::session::approval::Approvals>>,
+    events: Option<Mutex<Receiver<Vec<u8>>>>,
+    dropped: Arc<AtomicU64>,
 }
 
 #[pymethods]
 impl Gateway {
     #[new]
-    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash="", audit_required=true, approvals=None))]
+    #[pyo3(signature = (config, guard, audit_log=None, *, policy_hash="", audit_required=true, approvals=None, events=0))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
         config: &str,
@@ -79,16 +97,26 @@ impl Gateway {
         policy_hash: &str,
         audit_required: bool,
         approvals: Option<&Approvals>,
+        events: usize,
     ) -> PyResult<Self> {
         let guard = Arc::clone(&guard.inner);
         let policy_hash = Arc::new(Mutex::new(policy_hash.into()));
         let approvals = approvals.map(|approvals| Arc::clone(&approvals.inner));
+        let (tap, events) = if events == 0 {
+            (None, None)
+        } else {
+            let (tap, events) = sync_channel(events);
+            (Some(tap), Some(Mutex::new(events)))
+        };
+        let dropped = Arc::new(AtomicU64::new(0));
         py.detach(|| {
             let config = Config::from_json(config).map_err(PyValueError::new_err)?;
             let recorder = Arc::new(Log {
                 log: audit_log,
                 required: audit_required,
                 policy_hash: Arc::clone(&policy_hash),
+                tap,
+                dropped: Arc::clone(&dropped),
             });
             let inner = gateway::Gateway::start(config, guard, recorder, approvals.clone())
                 .map_err(|error| {
@@ -102,6 +130,8 @@ impl Gateway {
                 inner,
                 policy_hash,
                 approvals,
+                events,
+                dropped,
             })
         })
     }
@@ -125,6 +155,28 @@ impl Gateway {
             approvals.reload(policy_hash);
         }
         self.inner.reload(Arc::clone(&guard.inner));
+    }
+
+    /// The audit lines that were written since the last time, at most 1,000; waits so long for the
+    /// first. Empty also where `events` was 0.
+    fn events<'py>(&self, py: Python<'py>, seconds: f64) -> Vec<Bound<'py, PyBytes>> {
+        let Some(events) = &self.events else {
+            return Vec::new();
+        };
+        let lines: Vec<Vec<u8>> = py.detach(|| {
+            let events = events.lock().unwrap_or_else(PoisonError::into_inner);
+            let wait = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+            let first = events.recv_timeout(wait).ok();
+            let rest = std::iter::from_fn(|| events.try_recv().ok()).take(999);
+            first.into_iter().chain(rest).collect()
+        });
+        lines.iter().map(|line| PyBytes::new(py, line)).collect()
+    }
+
+    /// How many lines did not fit between two calls of `events`.
+    #[getter]
+    fn events_dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Takes no more connections and lets running requests end.

@@ -3,7 +3,7 @@
 use crate::{panics::caught, settings};
 use egress_guard_core::{
     frame::{self, Malformed},
-    guard::{self, Context, ENGINE_ERROR},
+    guard::{self, Around, Context, ENGINE_ERROR},
     policy::{Direction, Explanation, syntax::Strategy},
     redact,
     walk::{Document, ROOT},
@@ -13,7 +13,11 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyString},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Analyzers and rules, compiled; shared between threads and sessions.
 #[pyclass(frozen, module = "mcp_egress_guard._core")]
@@ -35,7 +39,8 @@ impl Guard {
         }
     }
 
-    #[pyo3(signature = (frame, environment=None, labels=None, response=false))]
+    #[pyo3(signature = (frame, environment=None, labels=None, response=false, *, server="", session_id="", time=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn inspect(
         &self,
         py: Python<'_>,
@@ -43,16 +48,11 @@ impl Guard {
         environment: Option<String>,
         labels: Option<BTreeMap<String, String>>,
         response: bool,
+        server: &str,
+        session_id: &str,
+        time: Option<u64>,
     ) -> Inspection {
-        let context = Context {
-            direction: if response {
-                Direction::Response
-            } else {
-                Direction::Request
-            },
-            environment,
-            labels: labels.unwrap_or_default(),
-        };
+        let context = context(environment, labels, response, server, session_id, time);
         let guard = &self.inner;
         py.detach(|| {
             let start = Instant::now();
@@ -72,7 +72,8 @@ impl Guard {
     }
 
     /// Why each rule matched or not, in the order of decision; `None` for what is no message.
-    #[pyo3(signature = (frame, environment=None, labels=None, response=false))]
+    #[pyo3(signature = (frame, environment=None, labels=None, response=false, *, server="", session_id="", time=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn explain(
         &self,
         py: Python<'_>,
@@ -80,16 +81,11 @@ impl Guard {
         environment: Option<String>,
         labels: Option<BTreeMap<String, String>>,
         response: bool,
+        server: &str,
+        session_id: &str,
+        time: Option<u64>,
     ) -> Option<Vec<ExplanationRow>> {
-        let context = Context {
-            direction: if response {
-                Direction::Response
-            } else {
-                Direction::Request
-            },
-            environment,
-            labels: labels.unwrap_or_default(),
-        };
+        let context = context(environment, labels, response, server, session_id, time);
         let guard = &self.inner;
         py.detach(|| {
             caught(|| {
@@ -111,6 +107,31 @@ impl Guard {
             .iter()
             .map(|r| r.id.clone())
             .collect()
+    }
+}
+
+/// What is known of a message that comes alone; without `time` it is judged by the clock.
+fn context(
+    environment: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    response: bool,
+    server: &str,
+    session_id: &str,
+    time: Option<u64>,
+) -> Context {
+    let around = Around::new(server, Arc::default());
+    around.name(session_id);
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+    around.set_time(time.unwrap_or_else(|| now().map_or(0, |now| now.as_secs())));
+    Context {
+        direction: if response {
+            Direction::Response
+        } else {
+            Direction::Request
+        },
+        environment,
+        labels: labels.unwrap_or_default(),
+        around: Arc::new(around),
     }
 }
 

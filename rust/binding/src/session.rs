@@ -65,7 +65,9 @@ impl Session {
             }
         };
         let mut inner = session::Session::new(Arc::clone(&guard.inner), deny_response, nonce)
-            .with_labels(labels.unwrap_or_default());
+            .with_labels(labels.unwrap_or_default())
+            .with_server(server, Arc::default());
+        inner.around().name(session_id);
         let approvals = approvals.map(|approvals| Arc::clone(&approvals.inner));
         if let Some(approvals) = &approvals {
             inner = inner.with_approvals(Arc::clone(approvals), server.into());
@@ -100,6 +102,7 @@ impl Session {
         now_ns: u64,
     ) -> PyResult<Commands<'py>> {
         self.run(py, frame.len() > SHORT, now_ns, |session| {
+            session.around().set_time(now_ns / 1_000_000_000);
             session.receive(from(side), frame)
         })
     }
@@ -237,6 +240,7 @@ impl Session {
                     session_id: &self.session_id,
                     server: &self.server,
                     policy_hash: &policy_hash,
+                    ..audit::Entry::default()
                 };
                 let line = audit::line(&decided.guard, &decided.inspection, &entry);
                 (AUDIT, line)

@@ -6,6 +6,7 @@ use egress_guard_core::{
     guard::{self, ScopedDeletes, Settings},
     limits::Limits,
     policy::{
+        allowlist::AllowSource,
         category::{Categories, Category},
         syntax::RuleSource,
     },
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields, default)]
 struct Source {
     rules: Vec<RuleSource>,
+    allowlists: Vec<AllowSource>,
     default_decision: Decision,
     shadow_mode: bool,
     fail_closed_categories: Option<Vec<String>>,
@@ -39,6 +41,7 @@ impl Default for Source {
     fn default() -> Self {
         Self {
             rules: Vec::new(),
+            allowlists: Vec::new(),
             default_decision: Decision::Allow,
             shadow_mode: false,
             fail_closed_categories: None,
@@ -74,6 +77,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
     }
     let settings = Settings {
         rules: source.rules,
+        allowlists: source.allowlists,
         default_decision: source.default_decision,
         shadow_mode: source.shadow_mode,
         fail_closed: match &source.fail_closed_categories {

@@ -45,6 +45,8 @@ pub struct Entry<'a> {
     pub server: &'a str,
     /// Hash of the rule set.
     pub policy_hash: &'a str,
+    /// W3C trace context that came beside the message; that of `_meta` goes before it.
+    pub traceparent: &'a str,
 }
 
 /// What the audit keeps of a message once its bytes are gone.
@@ -467,7 +469,7 @@ pub fn line(guard: &Guard, inspection: &Inspection, entry: &Entry<'_>) -> Vec<u8
         out.text(key, value);
     }
     out.close('}');
-    findings(&mut out, &guard.analyzers.catalog, inspection);
+    findings(&mut out, guard, inspection);
     out.key("simulated");
     match inspection.simulated {
         Some((decision, rule)) => simulated(&mut out, decision, rule_id(rule)),
@@ -483,7 +485,8 @@ pub fn line(guard: &Guard, inspection: &Inspection, entry: &Entry<'_>) -> Vec<u8
             Direction::Response => "response",
         },
     );
-    if let Some(traceparent) = &trail.traceparent {
+    let beside = Some(entry.traceparent).filter(|text| is_traceparent(text));
+    if let Some(traceparent) = trail.traceparent.as_deref().or(beside) {
         out.text("traceparent", traceparent);
     }
     if let Some(call) = &trail.call {
@@ -529,11 +532,11 @@ fn redactions(out: &mut Object, guard: &Guard, inspection: &Inspection) {
     out.literal("redactions", &inspection.redactions.len().to_string());
 }
 
-fn findings(out: &mut Object, catalog: &Catalog, inspection: &Inspection) {
+fn findings(out: &mut Object, guard: &Guard, inspection: &Inspection) {
     out.key("findings_summary");
     out.open('[');
-    for finding in inspection.findings.iter().take(ENTRIES) {
-        let Some(detector) = catalog.get(finding.detector) else {
+    for (place, finding) in inspection.findings.iter().take(ENTRIES).enumerate() {
+        let Some(detector) = guard.analyzers.catalog.get(finding.detector) else {
             continue;
         };
         out.element();
@@ -545,6 +548,9 @@ fn findings(out: &mut Object, catalog: &Catalog, inspection: &Inspection) {
         out.text("pointer", &finding.pointer);
         if let Some(detail) = &finding.detail {
             out.text("detail", detail);
+        }
+        if let Some((_, entry)) = inspection.allowed.iter().find(|(at, _)| *at == place) {
+            out.text("allowlist", guard.allowlists.id(*entry));
         }
         out.close('}');
     }

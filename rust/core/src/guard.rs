@@ -14,7 +14,9 @@ use crate::{
     limits::Limits,
     policy::{
         CallFacts, Direction, Explanation, PolicyEngine,
+        allowlist::{AllowSource, Allowlists},
         category::{Categories, Tool},
+        hint::Hints,
         host::name_internal,
         syntax::{RuleSource, Strategy},
     },
@@ -26,6 +28,10 @@ use crate::{
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The code of a call that is refused because a part of the guard failed or met its bound.
@@ -50,6 +56,8 @@ pub enum ScopedDeletes {
 pub struct Settings {
     /// The rules, in load order.
     pub rules: Vec<RuleSource>,
+    /// What is known to be harmless, in load order.
+    pub allowlists: Vec<AllowSource>,
     /// For calls that no rule matches.
     pub default_decision: Decision,
     /// Records every decision and enforces none.
@@ -80,6 +88,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             rules: Vec::new(),
+            allowlists: Vec::new(),
             default_decision: Decision::Allow,
             shadow_mode: false,
             fail_closed: Categories(u16::MAX),
@@ -116,6 +125,66 @@ pub struct Context {
     pub environment: Option<String>,
     /// Labels of the session.
     pub labels: BTreeMap<String, String>,
+    /// What is known of the conversation.
+    pub around: Arc<Around>,
+}
+
+/// A conversation as rules see it: with whom, and when.
+#[derive(Debug, Default)]
+pub struct Around {
+    server: Box<str>,
+    session_id: OnceLock<Box<str>>,
+    seconds: AtomicU64,
+    hints: Arc<Hints>,
+}
+
+impl Around {
+    /// A conversation with a server, whose conversations share `hints`.
+    #[must_use]
+    pub fn new(server: &str, hints: Arc<Hints>) -> Self {
+        Self {
+            server: server.into(),
+            hints,
+            ..Self::default()
+        }
+    }
+
+    /// Names the conversation, unless it has a name.
+    pub fn name(&self, session_id: &str) {
+        if !session_id.is_empty() && self.session_id.get().is_none() {
+            let _ = self.session_id.set(session_id.into());
+        }
+    }
+
+    /// Tells the time, in seconds since 1970-01-01 UTC. What expires is compared with it; 0 means
+    /// that nobody knows.
+    pub fn set_time(&self, seconds: u64) {
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Seconds since 1970-01-01 UTC; 0 where nobody knows.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.seconds.load(Ordering::Relaxed)
+    }
+
+    /// The server's name.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The name of the conversation; empty where it has none.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        self.session_id.get().map_or("", |id| id)
+    }
+
+    /// What the server says of its tools.
+    #[must_use]
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
 }
 
 impl Default for Context {
@@ -124,6 +193,7 @@ impl Default for Context {
             direction: Direction::Request,
             environment: None,
             labels: BTreeMap::new(),
+            around: Arc::default(),
         }
     }
 }
@@ -155,10 +225,12 @@ pub struct Inspection {
     pub policy_code: String,
     /// The reason in words.
     pub reason: String,
-    /// Highest risk of the findings.
+    /// Highest risk of the findings that the rules saw.
     pub risk_score: f32,
     /// What was found, in document order.
     pub findings: Vec<Finding>,
+    /// Indexes of the findings that the rules did not see, each with the entry of an allowlist.
+    pub allowed: Vec<(usize, usize)>,
     /// What is to be masked, if `enforced` is REDACT.
     pub redactions: Vec<Redaction>,
     /// Shadow mode was on.
@@ -174,6 +246,8 @@ pub struct Guard {
     pub analyzers: Analyzers,
     /// The compiled rules.
     pub policy: PolicyEngine,
+    /// What is known to be harmless.
+    pub allowlists: Allowlists,
     /// What it was built from.
     pub settings: Settings,
 }
@@ -196,9 +270,14 @@ impl Guard {
         }
         let policy = PolicyEngine::new(rules, settings.default_decision, &analyzers.catalog)
             .map_err(GuardError::Rules)?;
+        let allowlists =
+            Allowlists::new(settings.allowlists.clone(), &analyzers.catalog).map_err(|errors| {
+                GuardError::Rules(errors.iter().map(ToString::to_string).collect())
+            })?;
         Ok(Self {
             analyzers,
             policy,
+            allowlists,
             settings,
         })
     }
@@ -249,7 +328,8 @@ impl Guard {
             ..
         } = survey;
         findings.sort_by_key(|f| (f.span.start, f.span.end, f.detector));
-        let facts = CallFacts {
+        let around = &context.around;
+        let mut facts = CallFacts {
             document,
             message: message.node,
             method: &message.method,
@@ -265,8 +345,39 @@ impl Guard {
                 .unwrap_or(&self.settings.environment),
             labels: &context.labels,
             direction: context.direction,
+            server: around.server(),
+            session_id: around.session_id(),
+            hints: if self.policy.reads_hints() {
+                around.hints.of(tool_name)
+            } else {
+                None
+            },
+            now: around.now(),
         };
-        let outcome = self.policy.decide(&facts);
+        let allowed = if self.allowlists.is_empty() || findings.is_empty() {
+            Vec::new()
+        } else {
+            self.allowlists.covered(&facts)
+        };
+        // What an allowlist covers is on record, and no rule sees it.
+        let mut seen: Vec<usize> = Vec::new();
+        let visible: Vec<Finding>;
+        if !allowed.is_empty() {
+            let covered = |at: &usize| allowed.binary_search_by_key(at, |(at, _)| *at).is_ok();
+            seen = (0..findings.len()).filter(|at| !covered(at)).collect();
+            visible = seen
+                .iter()
+                .filter_map(|&at| findings.get(at).cloned())
+                .collect();
+            facts.findings = &visible;
+        }
+        let risk_score = facts.findings.iter().map(|f| f.risk).fold(0.0, f32::max);
+        let mut outcome = self.policy.decide(&facts);
+        if !allowed.is_empty() {
+            for (finding, _) in &mut outcome.redactions {
+                *finding = seen.get(*finding).copied().unwrap_or(usize::MAX);
+            }
+        }
         if let Some(explanations) = explanations {
             *explanations = self.policy.explain(&facts);
         }
@@ -290,6 +401,13 @@ impl Guard {
                 )
             },
         );
+        if let (Some(rule), Some(fault)) = (rule, &outcome.fault) {
+            policy_code = ENGINE_ERROR.into();
+            reason = format!(
+                "Rule '{}' (priority {}): its expression has no value, {fault}",
+                rule.name, rule.priority
+            );
+        }
         // What was not fully read is not let through, whatever the rules allow.
         if matches!(
             decision,
@@ -333,8 +451,9 @@ impl Guard {
             simulated: outcome.simulated,
             policy_code,
             reason,
-            risk_score: findings.iter().map(|f| f.risk).fold(0.0, f32::max),
+            risk_score,
             findings,
+            allowed,
             redactions,
             shadow_mode: self.settings.shadow_mode,
             trail,

@@ -442,7 +442,7 @@ fn decide(exchange: &Exchange, guard: &Arc<Guard>, raw: &[u8], expects: bool) ->
     }
     let (shared, route) = (exchange.shared(), &exchange.route);
     let conversation = &exchange.conversation;
-    let judged = judge(shared, route, conversation, guard, Side::Server, data);
+    let judged = judge(shared, route, conversation, guard, Side::Server, data, "");
     outcome.replies = judged.replies;
     outcome.out = match judged.forward {
         Some(None) => raw.to_vec(),

@@ -279,7 +279,15 @@ impl Exchange {
             return Ok(None);
         }
         let (shared, conversation) = (self.shared(), &self.conversation);
-        let judged = judge(shared, &self.route, conversation, guard, Side::Server, body);
+        let judged = judge(
+            shared,
+            &self.route,
+            conversation,
+            guard,
+            Side::Server,
+            body,
+            "",
+        );
         self.answer_upstream(judged.replies);
         judged
             .forward

@@ -37,8 +37,10 @@ pub(crate) fn judge(
     guard: &Arc<Guard>,
     from: Side,
     frame: &[u8],
+    traceparent: &str,
 ) -> Judged {
-    run(shared, route, conversation, guard, from, frame, true)
+    let record = Some(traceparent);
+    run(shared, route, conversation, guard, from, frame, record)
 }
 
 /// Has a part of a message judged beside it. It is on record only if it stops the message.
@@ -56,7 +58,7 @@ pub(crate) fn weigh(
         guard,
         Side::Client,
         frame,
-        false,
+        None,
     )
 }
 
@@ -67,7 +69,7 @@ fn run(
     guard: &Arc<Guard>,
     from: Side,
     frame: &[u8],
-    always: bool,
+    record: Option<&str>,
 ) -> Judged {
     let session = conversation.session(guard);
     let start = Instant::now();
@@ -85,7 +87,7 @@ fn run(
         from,
         frame,
         commands,
-        always,
+        record,
         taken,
     )
 }
@@ -107,7 +109,7 @@ pub(crate) fn settle(
         Side::Client,
         &settled.frame,
         settled.commands,
-        true,
+        Some(""),
         Duration::ZERO,
     )
 }
@@ -124,22 +126,23 @@ fn carry_out(
     from: Side,
     frame: &[u8],
     commands: Vec<Command>,
-    always: bool,
+    record: Option<&str>,
     taken: Duration,
 ) -> Judged {
     let passes = commands.iter().any(|c| matches!(c, Command::Forward(None)));
     for command in &commands {
         match command {
             Command::Log(text) => shared.recorder.note(text),
-            Command::Audit(decided) if always || !passes => {
+            Command::Audit(decided) if record.is_some() || !passes => {
                 shared.metrics.decided(decided.inspection.enforced);
-                let record = Record {
+                let entry = Record {
                     decided,
                     session: conversation.name(),
                     server: &route.name,
                     evaluation_ns: u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX),
+                    traceparent: record.unwrap_or_default(),
                 };
-                if !shared.recorder.record(&record) {
+                if !shared.recorder.record(&entry) {
                     shared.metrics.audit_failure();
                     let why = "the decision could not be recorded";
                     let session = conversation.session(&shared.guard());

@@ -13,6 +13,8 @@ pub struct Record<'a> {
     pub server: &'a str,
     /// Duration of the evaluation.
     pub evaluation_ns: u64,
+    /// The header of this name, as it came; empty where there is none.
+    pub traceparent: &'a str,
 }
 
 /// Writes one audit line before the message is forwarded or answered.

@@ -385,7 +385,7 @@ impl Post {
             Err(message) => return mismatch(message),
             Ok(None) => {}
             Ok(Some(frame)) => {
-                let alone = Conversation::alone(shared);
+                let alone = Conversation::alone(shared, route);
                 let weighed = weigh(shared, route, &alone, &guard, &frame);
                 match weighed.forward {
                     Some(None) => {}
@@ -399,6 +399,10 @@ impl Post {
             }
         }
         let conversation = &exchange.conversation;
+        let traceparent = self.headers.get("traceparent");
+        let traceparent = traceparent
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         let judged = judge(
             shared,
             route,
@@ -406,6 +410,7 @@ impl Post {
             &guard,
             Side::Client,
             &self.body,
+            traceparent,
         );
         if let Some(question) = judged.question {
             if !takes_events(&self.headers) {

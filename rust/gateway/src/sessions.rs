@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::oneshot;
 
@@ -26,7 +26,7 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// A conversation with a server. `who` tells clients apart whose requests stand alone.
     pub(crate) fn new(shared: &Shared, route: &Route, batches: bool, who: &str) -> Arc<Self> {
-        let session = Self::state(shared, batches);
+        let session = Self::state(shared, route, batches);
         Arc::new(Self::of(match &shared.approvals {
             None => session,
             Some(approvals) => {
@@ -41,12 +41,14 @@ impl Conversation {
     }
 
     /// One in which nobody is asked.
-    pub(crate) fn alone(shared: &Shared) -> Self {
-        Self::of(Self::state(shared, false))
+    pub(crate) fn alone(shared: &Shared, route: &Route) -> Self {
+        Self::of(Self::state(shared, route, false))
     }
 
-    fn state(shared: &Shared, batches: bool) -> Session {
-        Session::new(shared.guard(), shared.deny, &shared.nonce()).over_http(batches)
+    fn state(shared: &Shared, route: &Route, batches: bool) -> Session {
+        Session::new(shared.guard(), shared.deny, &shared.nonce())
+            .with_server(&route.name, Arc::clone(&route.hints))
+            .over_http(batches)
     }
 
     fn of(session: Session) -> Self {
@@ -92,6 +94,10 @@ impl Conversation {
         if !Arc::ptr_eq(&self.session.guard(), guard) {
             self.session.reload(Arc::clone(guard));
         }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let around = self.session.around();
+        around.set_time(now.map_or(0, |now| now.as_secs()));
+        around.name(self.name());
         &self.session
     }
 }

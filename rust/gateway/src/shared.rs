@@ -10,6 +10,7 @@ use crate::{
 };
 use egress_guard_core::{
     guard::Guard,
+    policy::hint::Hints,
     session::{DenyResponse, approval::Approvals},
 };
 use http::Uri;
@@ -35,6 +36,8 @@ pub(crate) struct Route {
     /// The path by which it is known first.
     pub(crate) path: String,
     pub(crate) url: Uri,
+    /// What the server says of its tools, in whichever conversation.
+    pub(crate) hints: Arc<Hints>,
 }
 
 /// State of the gateway.
@@ -79,6 +82,7 @@ impl Shared {
                 name: upstream.name.as_str().into(),
                 path: preferred.cloned().unwrap_or_else(|| "/".into()),
                 url: upstream_uri(&upstream.url)?,
+                hints: Arc::default(),
             });
             for path in &upstream.paths {
                 by_path.insert(path.clone(), Arc::clone(&route));

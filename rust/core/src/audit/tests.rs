@@ -79,6 +79,7 @@ fn entry() -> Entry<'static> {
         session_id: "s-1",
         server: "files",
         policy_hash: "abcd",
+        traceparent: "",
     }
 }
 

@@ -117,6 +117,10 @@ impl<'g, 'd> Subject<'g, 'd> {
                 .unwrap_or(&self.guard.settings.environment),
             labels: &self.context.labels,
             direction: self.context.direction,
+            server: self.context.around.server(),
+            session_id: self.context.around.session_id(),
+            hints: self.context.around.hints().of(self.tool_name),
+            now: self.context.around.now(),
         }
     }
 

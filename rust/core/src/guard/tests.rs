@@ -3,6 +3,7 @@
 use super::*;
 use crate::{detector::syntax::Example, frame};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 static GUARD: LazyLock<Guard> = LazyLock::new(|| {
@@ -264,4 +265,115 @@ fn a_secret_in_a_member_name_is_found_in_every_record() {
     let found = inspect("store", &json!({"items": [record, record, record]}));
     let spans: std::collections::BTreeSet<_> = found.findings.iter().map(|f| f.leaf).collect();
     assert_eq!(spans.len(), 3);
+}
+
+/// Judges a call at a time, by one rule that denies what has a finding.
+fn judged(
+    allowlist: &serde_json::Value,
+    server: &str,
+    tool: &str,
+    now: u64,
+) -> (Inspection, Guard) {
+    let settings = Settings {
+        rules: vec![
+            serde_json::from_value(json!({
+                "id": "r", "decision": "DENY", "conditions": {"secret_types": ["aws_access_key"]},
+            }))
+            .unwrap(),
+        ],
+        allowlists: vec![serde_json::from_value(allowlist.clone()).unwrap()],
+        ..Settings::default()
+    };
+    let guard = Guard::new(Catalog::embedded().unwrap().clone(), settings).unwrap();
+    let call = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": tool, "arguments": {"note": "AKIAQ3EGRTPYYW5XV7ZN"}},
+    });
+    let bytes = call.to_string();
+    let document = Document::parse(bytes.as_bytes(), &Limits::default()).unwrap();
+    let message = frame::message(&document, crate::walk::ROOT).unwrap();
+    let context = Context {
+        around: Arc::new(Around::new(server, Arc::default())),
+        ..Context::default()
+    };
+    context.around.set_time(now);
+    let inspection = guard.inspect(&document, &message, &context);
+    (inspection, guard)
+}
+
+#[test]
+fn an_allowlist_hides_what_it_covers_from_the_rules_and_from_nobody_else() {
+    let over = 1_801_440_000;
+    let entry = |more: serde_json::Value| {
+        let mut entry = json!({
+            "id": "docs", "reason": "the key of the manual", "expires": "2027-01-31",
+        });
+        for (key, value) in more.as_object().unwrap() {
+            entry[key] = value.clone();
+        }
+        entry
+    };
+    // printf %s AKIAQ3EGRTPYYW5XV7ZN | sha256sum
+    let digest = Sha256::digest("AKIAQ3EGRTPYYW5XV7ZN");
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let exact = entry(json!({"tools": ["docs_*"], "fingerprints": [format!("sha256:{hex}")]}));
+    let other =
+        entry(json!({"tools": ["docs_*"], "fingerprints": [format!("sha256:{hex:0>64.60}")]}));
+    let by_type = entry(json!({"servers": ["docs"], "finding_types": ["aws_access_key"]}));
+    let by_id = entry(json!({"tools": ["*"], "servers": ["docs"], "finding_ids": ["text.aws.*"]}));
+    for (list, server, tool, now, allowed) in [
+        (&exact, "docs", "docs_write", over - 1, true),
+        (&exact, "docs", "other", over - 1, false),
+        (&other, "docs", "docs_write", over - 1, false),
+        (&by_type, "docs", "any", over - 1, true),
+        (&by_type, "other", "any", over - 1, false),
+        (&by_type, "", "any", over - 1, false),
+        (&by_id, "docs", "any", over - 1, true),
+        // From the next day on, and where nobody knows the day, there is no exception.
+        (&by_id, "docs", "any", over, false),
+        (&by_id, "docs", "any", 0, false),
+    ] {
+        let (inspection, guard) = judged(list, server, tool, now);
+        let expected = if allowed {
+            Decision::Allow
+        } else {
+            Decision::Deny
+        };
+        assert_eq!(
+            inspection.decision, expected,
+            "{list} {server} {tool} {now}"
+        );
+        assert_eq!(inspection.findings.len(), 1);
+        assert_eq!(inspection.allowed.len(), usize::from(allowed));
+        assert_eq!(inspection.risk_score == 0.0, allowed);
+        let line = crate::audit::line(&guard, &inspection, &crate::audit::Entry::default());
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let named = &line["findings_summary"][0]["allowlist"];
+        assert_eq!(named.as_str(), allowed.then_some("docs"));
+    }
+}
+
+#[test]
+fn an_allowlist_that_says_too_little_is_refused() {
+    let whole = json!({
+        "id": "a", "reason": "r", "expires": "2027-01-31", "tools": ["t"], "finding_ids": ["*"],
+    });
+    for (key, value, why) in [
+        ("id", json!(""), "id: is empty"),
+        ("reason", json!(" "), "reason: is empty"),
+        ("expires", json!("soon"), "expires"),
+        ("tools", json!([]), "neither tools nor servers"),
+        ("finding_ids", json!([]), "neither finding_types"),
+        ("finding_ids", json!(["["]), "finding_ids"),
+        ("fingerprints", json!(["sha256:12"]), "64 hex digits"),
+    ] {
+        let mut entry = whole.clone();
+        entry[key] = value;
+        let settings = Settings {
+            allowlists: vec![serde_json::from_value(entry).unwrap()],
+            ..Settings::default()
+        };
+        let error = Guard::new(Catalog::embedded().unwrap().clone(), settings).unwrap_err();
+        assert!(error.to_string().contains(why), "{key}: {error}");
+    }
 }

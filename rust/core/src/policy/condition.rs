@@ -6,6 +6,7 @@ use super::{
     category::{Categories, Category},
     content::{self, Contents, PatternId},
     glob::Globs,
+    hint,
     host::Targets,
     syntax::{Conditions, Way},
 };
@@ -40,6 +41,10 @@ impl Selector {
             && self.detectors.get(finding.detector as usize) == Some(&true)
     }
 
+    pub(super) const fn min_risk(&self) -> f32 {
+        self.min_risk
+    }
+
     /// The detectors, or `None` for all of them.
     pub(super) fn detectors(&self) -> Option<Vec<DetectorId>> {
         if self.detectors.iter().all(|&has| has) {
@@ -69,6 +74,9 @@ pub(super) enum Check {
     Tools(Globs),
     Categories(Categories),
     Environments(Globs),
+    Servers(Globs),
+    /// Places of [`hint::NAMES`], and what the server must have said there.
+    Hints(Vec<(usize, bool)>),
     Labels(Vec<(String, String)>),
     Findings(Selector, String),
     Destinations(Targets),
@@ -114,6 +122,7 @@ impl Compiler<'_> {
                 Check::Tools,
             ),
             ("environments", &source.environments, Check::Environments),
+            ("servers", &source.servers, Check::Servers),
         ] {
             match globs(list) {
                 Some(Ok(globs)) => checks.push(check(globs)),
@@ -130,6 +139,20 @@ impl Compiler<'_> {
                 }
             }
             checks.push(Check::Categories(set));
+        }
+        if !source.tool_hints.is_empty() {
+            let mut wanted = Vec::new();
+            for (name, value) in &source.tool_hints {
+                match hint::NAMES.iter().position(|known| known == name) {
+                    Some(place) => wanted.push((place, *value)),
+                    None => {
+                        let known = hint::NAMES.join(", ");
+                        let message = format!("unknown hint {name:?}; known are {known}");
+                        self.bad(at, "tool_hints", message);
+                    }
+                }
+            }
+            checks.push(Check::Hints(wanted));
         }
         if !source.labels.is_empty() {
             let labels = source.labels.iter().map(|(k, v)| (k.clone(), v.clone()));
@@ -306,6 +329,16 @@ impl Condition {
         })
     }
 
+    /// Whether some check asks for the server's hints.
+    pub(super) fn reads_hints(&self) -> bool {
+        self.checks.iter().any(|check| match check {
+            Check::Hints(_) => true,
+            Check::Any(groups) | Check::All(groups) => groups.iter().any(Self::reads_hints),
+            Check::Not(group) => group.reads_hints(),
+            _ => false,
+        })
+    }
+
     /// The selectors that took part in a match.
     pub(super) fn selectors<'c>(&'c self, probe: &Probe<'_>, out: &mut Vec<&'c Selector>) {
         for check in &self.checks {
@@ -331,6 +364,8 @@ impl Check {
             Self::Tools(_) => "tool_name_patterns",
             Self::Categories(_) => "tool_categories",
             Self::Environments(_) => "environments",
+            Self::Servers(_) => "servers",
+            Self::Hints(_) => "tool_hints",
             Self::Labels(_) => "labels",
             Self::Findings(_, names) => names,
             Self::Destinations(_) => "destination_domains",
@@ -350,6 +385,12 @@ impl Check {
             Self::Tools(globs) => !facts.tool_name.is_empty() && globs.hold(facts.tool_name),
             Self::Categories(set) => set.0 & facts.categories.0 != 0,
             Self::Environments(globs) => globs.hold(facts.environment),
+            Self::Servers(globs) => globs.hold(facts.server),
+            Self::Hints(wanted) => facts.hints.is_some_and(|hint| {
+                wanted
+                    .iter()
+                    .all(|&(place, value)| hint.at(place) == Some(value))
+            }),
             Self::Labels(labels) => labels
                 .iter()
                 .all(|(name, value)| facts.labels.get(name) == Some(value)),

@@ -6,21 +6,22 @@
 
 use super::{
     CallFacts, Direction, Outcome,
-    category::Categories,
     condition::{BadField, Check, Compiler, Condition, Probe, covered},
     content::{self, Contents},
+    expiry::Expiry,
+    index::Index,
     syntax::{RuleSource, Strategy, Way},
+    when::{Fault, When},
 };
 use crate::{decision::Decision, detector::Catalog};
-use std::collections::{HashMap, HashSet};
-
-/// Index of a rule in the order of decision.
-type Rank = u32;
+use std::collections::HashSet;
 
 /// A rule that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("rule {rule:?}: {field}: {message}")]
+#[error("{kind} {rule:?}: {field}: {message}")]
 pub struct RuleError {
+    /// `rule` or `allowlist`.
+    pub kind: &'static str,
     /// Its id.
     pub rule: String,
     /// The field, dotted from the rule.
@@ -40,25 +41,53 @@ struct Rule {
     /// It says nothing of the content, so it is about tool calls alone.
     calls_only: bool,
     condition: Condition,
+    when: Option<When>,
+    expiry: Option<Expiry>,
 }
 
 impl Rule {
     fn concerns(&self, facts: &CallFacts<'_>) -> bool {
-        self.way.is(facts.direction) && (!self.calls_only || facts.is_tool_call())
+        self.way.is(facts.direction)
+            && (!self.calls_only || facts.is_tool_call())
+            && !self.is_over(facts.now)
+    }
+
+    /// Whether its last day is over. Without the time, an ALLOW rule is taken to be.
+    fn is_over(&self, now: u64) -> bool {
+        let allows = self.decision == Decision::Allow;
+        self.expiry
+            .is_some_and(|expiry| expiry.is_over(now, allows))
+    }
+
+    /// Whether it matches a message that it is about, and how.
+    fn matches(&self, probe: &Probe<'_>) -> Option<Match<'_>> {
+        if !self.condition.holds(probe) {
+            return None;
+        }
+        let (decision, fault) = match self.when.as_ref().map(|when| when.holds(probe.facts)) {
+            None | Some(Ok(true)) => (self.decision, None),
+            Some(Ok(false)) => return None,
+            // An expression without a value lets nothing through.
+            Some(Err(fault)) => match self.decision {
+                Decision::Allow | Decision::Simulate => return None,
+                Decision::Escalate => (Decision::Escalate, Some(fault)),
+                Decision::Deny | Decision::Redact => (Decision::Deny, Some(fault)),
+            },
+        };
+        Some(Match {
+            rule: self,
+            decision,
+            fault,
+        })
     }
 }
 
-/// Rules by what must be there for them to match, so that most are never asked.
-#[derive(Debug, Default)]
-struct Index {
-    by_detector: Vec<Vec<Rank>>,
-    any_finding: Vec<Rank>,
-    by_tool: HashMap<String, Vec<Rank>>,
-    by_first_byte: HashMap<u8, Vec<Rank>>,
-    by_category: [Vec<Rank>; 16],
-    destinations: Vec<Rank>,
-    by_pattern: Vec<Vec<Rank>>,
-    always: Vec<Rank>,
+/// A rule that matches.
+struct Match<'r> {
+    rule: &'r Rule,
+    /// The rule's, unless its `when` has no value.
+    decision: Decision,
+    fault: Option<Fault>,
 }
 
 /// A compiled rule set.
@@ -69,6 +98,7 @@ pub struct PolicyEngine {
     rules: Vec<Rule>,
     contents: Contents,
     index: Index,
+    reads_hints: bool,
 }
 
 /// Why a rule matched or not.
@@ -113,6 +143,7 @@ impl PolicyEngine {
         let mut rules = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let bad = |field: String, message: String| RuleError {
+                kind: "rule",
                 rule: source.id.clone(),
                 field,
                 message,
@@ -144,6 +175,7 @@ impl PolicyEngine {
             Ok(_) => return Err(errors),
             Err(message) => {
                 errors.push(RuleError {
+                    kind: "rule",
                     rule: String::new(),
                     field: "content_patterns".into(),
                     message,
@@ -155,13 +187,16 @@ impl PolicyEngine {
             let priority = sources.get(rule.index).map_or(0, |source| source.priority);
             (priority, strictness(rule.decision), rule.index)
         });
-        let index = Index::new(&rules, catalog);
+        let conditions = rules.iter().map(|rule| &rule.condition);
+        let index = Index::new(conditions, catalog.iter().count());
+        let reads_hints = rules.iter().any(Rule::reads_hints);
         Ok(Self {
             sources,
             default_decision,
             rules,
             contents,
             index,
+            reads_hints,
         })
     }
 
@@ -177,16 +212,22 @@ impl PolicyEngine {
         self.rules.iter().any(|rule| rule.way.is(direction))
     }
 
+    /// Whether any rule asks for the server's hints on its tools.
+    #[must_use]
+    pub const fn reads_hints(&self) -> bool {
+        self.reads_hints
+    }
+
     /// Decides one message.
     #[must_use]
     pub fn decide(&self, facts: &CallFacts<'_>) -> Outcome {
         let probe = Probe::new(facts, &self.contents);
-        let matching: Vec<&Rule> = self
+        let matching: Vec<Match<'_>> = self
             .index
             .candidates(&probe)
-            .into_iter()
-            .filter_map(|rank| self.rules.get(rank as usize))
-            .filter(|rule| rule.concerns(facts) && rule.condition.holds(&probe))
+            .filter_map(|rank| self.rules.get(rank))
+            .filter(|rule| rule.concerns(facts))
+            .filter_map(|rule| rule.matches(&probe))
             .collect();
         let simulated = matching.iter().find(|r| r.decision == Decision::Simulate);
         let deciding = matching.iter().find(|r| r.decision != Decision::Simulate);
@@ -197,9 +238,9 @@ impl PolicyEngine {
             Decision::Allow
         };
         let (decision, primary) = match (deciding, simulated) {
-            (Some(rule), _) => (rule.decision, Some(rule.index)),
-            (None, Some(rule)) if default == Decision::Allow => {
-                (Decision::Simulate, Some(rule.index))
+            (Some(found), _) => (found.decision, Some(found.rule.index)),
+            (None, Some(found)) if default == Decision::Allow => {
+                (Decision::Simulate, Some(found.rule.index))
             }
             (None, _) => (default, None),
         };
@@ -212,8 +253,8 @@ impl PolicyEngine {
                     }
                 }
             };
-            for rule in matching.iter().filter(|r| r.decision == Decision::Redact) {
-                cover(&rule.condition, rule.masking);
+            for found in matching.iter().filter(|r| r.decision == Decision::Redact) {
+                cover(&found.rule.condition, found.rule.masking);
             }
             if primary.is_none() {
                 cover(&Condition::default(), Strategy::default());
@@ -223,9 +264,10 @@ impl PolicyEngine {
         Outcome {
             decision,
             primary,
-            matched: matching.iter().map(|rule| rule.index).collect(),
+            fault: deciding.and_then(|found| found.fault.as_ref().map(ToString::to_string)),
+            matched: matching.iter().map(|found| found.rule.index).collect(),
             redactions,
-            simulated: simulated.map(|rule| (rule.simulates, rule.index)),
+            simulated: simulated.map(|found| (found.rule.simulates, found.rule.index)),
         }
     }
 
@@ -235,16 +277,23 @@ impl PolicyEngine {
         let probe = Probe::new(facts, &self.contents);
         let one = |rule: &Rule| {
             let concerned = rule.concerns(facts);
-            let conditions: Vec<(String, bool)> = rule
+            let mut conditions: Vec<(String, bool)> = rule
                 .condition
                 .checks
                 .iter()
                 .map(|check| (check.name().to_owned(), check.holds(&probe)))
                 .collect();
+            conditions.extend(rule.when.as_ref().map(|when| match when.holds(facts) {
+                Ok(held) => ("when".to_owned(), held),
+                Err(fault) => (format!("when ({fault})"), rule.matches(&probe).is_some()),
+            }));
+            if rule.is_over(facts.now) {
+                conditions.push(("expires".to_owned(), false));
+            }
             Explanation {
                 rule: rule.index,
                 concerned,
-                matched: concerned && conditions.iter().all(|(_, held)| *held),
+                matched: concerned && rule.matches(&probe).is_some(),
                 conditions,
             }
         };
@@ -270,153 +319,34 @@ impl Rule {
             let group = compiler.group(unless, "unless", 0);
             condition.checks.push(Check::Not(Box::new(group)));
         }
+        let mut compiled = |field: &str, message: String| {
+            let field = field.to_owned();
+            compiler.errors.push(BadField { field, message });
+        };
+        let when = source.when.as_deref().and_then(|text| {
+            let when = When::new(text);
+            when.map_err(|message| compiled("when", message)).ok()
+        });
+        let expiry = source.expires.as_deref().and_then(|day| {
+            let expiry = Expiry::new(day);
+            expiry.map_err(|message| compiled("expires", message)).ok()
+        });
+        let reads_content =
+            condition.reads_content() || when.as_ref().is_some_and(When::reads_content);
         Self {
             index,
             decision: source.decision,
             simulates: source.simulates,
             masking: source.masking.unwrap_or_default(),
             way: source.conditions.direction.unwrap_or(Way::Request),
-            calls_only: source.conditions.methods.is_empty() && !condition.reads_content(),
+            calls_only: source.conditions.methods.is_empty() && !reads_content,
             condition,
+            when,
+            expiry,
         }
     }
-}
 
-impl Index {
-    fn new(rules: &[Rule], catalog: &Catalog) -> Self {
-        let mut index = Self {
-            by_detector: vec![Vec::new(); catalog.iter().count()],
-            ..Self::default()
-        };
-        for (rank, rule) in (0..).zip(rules) {
-            index.add(rank, &rule.condition.checks);
-        }
-        index
-    }
-
-    /// Files a rule under the condition that holds most rarely.
-    fn add(&mut self, rank: Rank, checks: &[Check]) {
-        let selector = checks.iter().find_map(|check| match check {
-            Check::Findings(selector, _) => Some(selector),
-            _ => None,
-        });
-        if let Some(selector) = selector {
-            match selector.detectors() {
-                None => self.any_finding.push(rank),
-                Some(detectors) => {
-                    for detector in detectors {
-                        if let Some(list) = self.by_detector.get_mut(detector as usize) {
-                            list.push(rank);
-                        }
-                    }
-                }
-            }
-            return;
-        }
-        if checks
-            .iter()
-            .any(|check| matches!(check, Check::Destinations(_)))
-        {
-            return self.destinations.push(rank);
-        }
-        let tools = checks.iter().find_map(|check| match check {
-            Check::Tools(globs) => globs.literals(),
-            _ => None,
-        });
-        if let Some(tools) = tools {
-            for tool in tools {
-                self.by_tool.entry(tool).or_default().push(rank);
-            }
-            return;
-        }
-        let bytes = checks.iter().find_map(|check| match check {
-            Check::Tools(globs) => globs.first_bytes(),
-            _ => None,
-        });
-        if let Some(mut bytes) = bytes {
-            bytes.sort_unstable();
-            bytes.dedup();
-            for byte in bytes {
-                self.by_first_byte.entry(byte).or_default().push(rank);
-            }
-            return;
-        }
-        let categories = checks.iter().find_map(|check| match check {
-            Check::Categories(set) => Some(*set),
-            _ => None,
-        });
-        if let Some(set) = categories {
-            for (bit, list) in (0_u32..).zip(&mut self.by_category) {
-                if set.0.wrapping_shr(bit) & 1 == 1 {
-                    list.push(rank);
-                }
-            }
-            return;
-        }
-        let patterns = checks.iter().find_map(|check| match check {
-            Check::Content(patterns) => Some(patterns),
-            _ => None,
-        });
-        if let Some(patterns) = patterns {
-            for &pattern in patterns {
-                if self.by_pattern.len() <= pattern {
-                    self.by_pattern
-                        .resize_with(pattern.saturating_add(1), Vec::new);
-                }
-                if let Some(list) = self.by_pattern.get_mut(pattern) {
-                    list.push(rank);
-                }
-            }
-            return;
-        }
-        self.always.push(rank);
-    }
-
-    /// The rules that may match, in the order of decision.
-    fn candidates(&self, probe: &Probe<'_>) -> Vec<Rank> {
-        let facts = probe.facts;
-        let mut ranks = self.always.clone();
-        if !facts.findings.is_empty() {
-            ranks.extend(&self.any_finding);
-        }
-        for finding in facts.findings {
-            ranks.extend(
-                self.by_detector
-                    .get(finding.detector as usize)
-                    .into_iter()
-                    .flatten(),
-            );
-        }
-        if !facts.destinations.is_empty() {
-            ranks.extend(&self.destinations);
-        }
-        if let Some(first) = facts
-            .tool_name
-            .bytes()
-            .next()
-            .map(|b| b.to_ascii_lowercase())
-        {
-            ranks.extend(self.by_first_byte.get(&first).into_iter().flatten());
-        }
-        if !facts.tool_name.is_empty() && !self.by_tool.is_empty() {
-            let name = facts.tool_name.to_ascii_lowercase();
-            ranks.extend(self.by_tool.get(&name).into_iter().flatten());
-        }
-        let Categories(set) = facts.categories;
-        for (bit, list) in (0_u32..).zip(&self.by_category) {
-            if set.wrapping_shr(bit) & 1 == 1 {
-                ranks.extend(list);
-            }
-        }
-        if !self.by_pattern.is_empty() {
-            for (list, found) in self.by_pattern.iter().zip(probe.found()) {
-                if *found {
-                    ranks.extend(list);
-                }
-            }
-        }
-        ranks.sort_unstable();
-        ranks.dedup();
-        ranks
+    fn reads_hints(&self) -> bool {
+        self.condition.reads_hints() || self.when.as_ref().is_some_and(When::reads_hints)
     }
 }

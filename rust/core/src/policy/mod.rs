@@ -1,17 +1,22 @@
 //! Rules as data, and the decision they give. Stage 5 of 6.
 
+pub mod allowlist;
 pub mod args;
 pub mod category;
 pub mod code;
 pub mod condition;
 pub mod content;
 pub mod engine;
+pub mod expiry;
 pub mod glob;
+pub mod hint;
 pub mod host;
+mod index;
 pub mod jsonpath;
 pub mod syntax;
 #[cfg(test)]
 mod tests;
+pub mod when;
 pub mod words;
 
 pub use engine::{Explanation, PolicyEngine, RuleError};
@@ -24,6 +29,7 @@ use crate::{
     walk::{Document, NodeId},
 };
 use category::Categories;
+use hint::Hint;
 use std::collections::BTreeMap;
 
 /// The built-in packs as JSON: `[{"file": …, "text": …, "data": …}]`.
@@ -67,6 +73,14 @@ pub struct CallFacts<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// Which way it travels.
     pub direction: Direction,
+    /// Name of the MCP server; empty where it is not known.
+    pub server: &'a str,
+    /// Names the conversation; empty where it is not known.
+    pub session_id: &'a str,
+    /// What the server says of the tool. Untrusted.
+    pub hints: Option<Hint>,
+    /// Seconds since 1970-01-01 UTC; 0 where nobody knows.
+    pub now: u64,
 }
 
 /// The decision of a rule set over one frame. Rules are named by their index in load order.
@@ -80,6 +94,8 @@ pub struct Outcome {
     pub matched: Vec<usize>,
     /// Indexes of the findings to mask, with the masking strategy of the rule that covers them.
     pub redactions: Vec<(usize, syntax::Strategy)>,
+    /// Why the deciding rule's `when` has no value; the rule counts as matching then.
+    pub fault: Option<String>,
     /// What a SIMULATE rule or shadow mode held back: the decision that would have been.
     pub simulated: Option<(Decision, usize)>,
 }

@@ -82,6 +82,12 @@ pub struct RuleSource {
     /// For SIMULATE: the decision that is tried out.
     #[serde(default = "deny")]
     pub simulates: Decision,
+    /// An expression in CEL that must hold as well. See `when/`.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// The last day on which it matches, in UTC.
+    #[serde(default)]
+    pub expires: Option<String>,
 }
 
 const fn default_priority() -> i64 {
@@ -143,6 +149,10 @@ pub struct Conditions {
     pub labels: BTreeMap<String, String>,
     /// Globs over the environment's name, `!` takes away.
     pub environments: Vec<String>,
+    /// Globs over the server's name, `!` takes away.
+    pub servers: Vec<String>,
+    /// What the server must have said of the tool, by the names of MCP. Nobody may trust it.
+    pub tool_hints: BTreeMap<String, bool>,
     /// The finding's risk is at least this.
     pub min_risk_score: Option<f32>,
     /// Globs over the JSON-RPC method.

@@ -51,6 +51,8 @@ struct Case {
     labels: Vec<(&'static str, &'static str)>,
     response: bool,
     default: Option<Decision>,
+    server: &'static str,
+    now: u64,
 }
 
 fn rule(id: &str, priority: i64, decision: &str, conditions: &Value) -> Value {
@@ -130,6 +132,10 @@ impl Case {
             } else {
                 Direction::Request
             },
+            server: self.server,
+            session_id: "s-1",
+            hints: None,
+            now: self.now,
         })
     }
 
@@ -453,4 +459,111 @@ fn the_built_in_packs_name_only_what_the_catalogue_has() {
             }
         }
     }
+}
+
+#[test]
+fn a_rule_may_be_about_one_server() {
+    let of = |server| Case {
+        server,
+        ..Case::default()
+    };
+    let conditions = json!({"servers": ["git*", "!github-test"]});
+    assert!(of("github").matches(conditions.clone()));
+    assert!(!of("github-test").matches(conditions.clone()));
+    assert!(!of("").matches(conditions.clone()));
+}
+
+#[test]
+fn a_rule_matches_until_its_last_day_is_over() {
+    let rules = |decision: &str| {
+        let mut rule = rule("r", 1, decision, &json!({}));
+        rule["expires"] = json!("2027-01-31");
+        [rule]
+    };
+    let over = 1_801_440_000;
+    for (decision, now, matches) in [
+        ("ALLOW", over - 1, true),
+        ("ALLOW", over, false),
+        ("DENY", over - 1, true),
+        ("DENY", over, false),
+        // Without the time, whatever is stricter.
+        ("ALLOW", 0, false),
+        ("DENY", 0, true),
+    ] {
+        let case = Case {
+            now,
+            default: Some(Decision::Escalate),
+            ..Case::default()
+        };
+        let primary = case.decide(&rules(decision)).primary;
+        assert_eq!(primary.is_some(), matches, "{decision} {now}");
+    }
+}
+
+#[test]
+fn an_expression_without_a_value_lets_nothing_through() {
+    let rules = |decision: &str, when: &str| {
+        let mut rule = rule("r", 1, decision, &json!({}));
+        rule["when"] = json!(when);
+        [rule]
+    };
+    let missing = "arguments.nosuch == 1";
+    for (decision, expected) in [
+        ("ALLOW", Decision::Escalate),
+        ("SIMULATE", Decision::Escalate),
+        ("DENY", Decision::Deny),
+        ("REDACT", Decision::Deny),
+        ("ESCALATE", Decision::Escalate),
+    ] {
+        let case = Case {
+            default: Some(Decision::Escalate),
+            ..Case::default()
+        };
+        let outcome = case.decide(&rules(decision, missing));
+        assert_eq!(outcome.decision, expected, "{decision}");
+        let matched = !matches!(decision, "ALLOW" | "SIMULATE");
+        assert_eq!(outcome.fault.is_some(), matched, "{decision}");
+        let outcome = case.decide(&rules(decision, "!has(arguments.sql)"));
+        assert_eq!((outcome.primary, outcome.fault), (None, None), "{decision}");
+    }
+}
+
+#[test]
+fn rules_of_all_kinds_are_asked_wherever_they_are_filed() {
+    let case = Case {
+        findings: vec![(2, 0.95)],
+        hosts: vec!["a.example"],
+        environment: "Production",
+        labels: vec![("team", "x"), ("a", "b")],
+        ..Case::default()
+    };
+    for conditions in [
+        json!({"finding_types": ["rm_rf"]}),
+        json!({"min_risk_score": 0.95}),
+        json!({"labels": {"a": "b", "team": "x"}}),
+        json!({"environments": ["production", "test"]}),
+        json!({"destination_domains": ["*.example"]}),
+        json!({"tool_name_patterns": ["DB_query"]}),
+        json!({"tool_name_patterns": ["db_*"]}),
+        json!({"tool_categories": ["database"]}),
+        json!({"content_patterns": ["delete"]}),
+        json!({"any": [{"labels": {"no": "no"}}, {"environments": ["production"]}]}),
+        json!({"any": [{"labels": {"no": "no"}}, {"not": {"environments": ["x"]}}]}),
+        json!({"all": [{"not": {"labels": {"no": "no"}}}, {"tool_name_patterns": ["db_query"]}]}),
+        json!({"not": {"tool_name_patterns": ["x"]}}),
+    ] {
+        let many: Vec<Value> = (0..70)
+            .map(|n| {
+                rule(
+                    &format!("other-{n}"),
+                    n,
+                    "DENY",
+                    &json!({"labels": {"no": "no"}}),
+                )
+            })
+            .chain([rule("r", 99, "DENY", &conditions)])
+            .collect();
+        assert_eq!(case.decide(&many).primary, Some(70), "{conditions}");
+    }
+    assert!(!case.matches(json!({"min_risk_score": 0.96})));
 }

@@ -18,8 +18,8 @@ pub use skim::{Envelope, Skim};
 use crate::{
     decision::Decision,
     frame::{self, Malformed, Message, Shape},
-    guard::{Context, ENGINE_ERROR, Guard, Inspection},
-    policy::Direction,
+    guard::{Around, Context, ENGINE_ERROR, Guard, Inspection},
+    policy::{Direction, hint::Hints},
     redact::{self, Redaction},
     span::Span,
     walk::{Document, Kind, NodeId, ROOT},
@@ -180,8 +180,10 @@ impl Session {
     /// A new conversation. `nonce` begins each of its decision ids and should occur nowhere else.
     #[must_use]
     pub fn new(guard: Arc<Guard>, deny_response: DenyResponse, nonce: &str) -> Self {
+        let around = Arc::new(Around::default());
         let context = |direction| Context {
             direction,
+            around: Arc::clone(&around),
             ..Context::default()
         };
         Self {
@@ -220,6 +222,21 @@ impl Session {
     /// Names the conversation: an approval is for calls of the same name.
     pub fn set_name(&self, name: &str) {
         *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
+    }
+
+    /// The same conversation with a server of this name, whose conversations share `hints`.
+    #[must_use]
+    pub fn with_server(mut self, server: &str, hints: Arc<Hints>) -> Self {
+        let around = Arc::new(Around::new(server, hints));
+        self.from_client.around = Arc::clone(&around);
+        self.from_server.around = around;
+        self
+    }
+
+    /// What rules know of the conversation; the transport tells the time there.
+    #[must_use]
+    pub fn around(&self) -> &Around {
+        &self.from_client.around
     }
 
     /// The same conversation over HTTP: there an answer belongs to its request by the connection,
@@ -385,6 +402,11 @@ impl Session {
         let mut state = self.state();
         if state.server_gone {
             return Err(GONE);
+        }
+        if !self.lines && asked == Asked::ToolList {
+            // Without room its hints are not learned, and the request goes its way.
+            let _ = state.of_client.add(id, asked);
+            return Ok(());
         }
         let remembered = self.lines || asked == Asked::Initialize;
         if remembered && !state.of_client.add(id, asked) {
@@ -783,6 +805,11 @@ impl Session {
                         .and_then(|result| document.member(result, "protocolVersion"))
                         .and_then(|version| document.str(version));
                     state.batches = version == Some(WITH_BATCHES);
+                }
+                if asked == Asked::ToolList
+                    && let Some(result) = message.body
+                {
+                    self.around().hints().learn(document, result);
                 }
             }
             Shape::Request { id } => {

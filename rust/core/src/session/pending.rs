@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Initialize,
     /// `tools/call`
     ToolCall,
+    /// `tools/list`, whose answer describes the tools.
+    ToolList,
     /// Any other method.
     Other,
 }
@@ -25,6 +27,7 @@ impl Kind {
         match method {
             "initialize" => Self::Initialize,
             "tools/call" => Self::ToolCall,
+            "tools/list" => Self::ToolList,
             _ => Self::Other,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{detector::Catalog, guard::Settings, policy::syntax::RuleSource};
+use serde_json::json;
 
 const DENY_WIPE: &str = r#"{"id":"no-wipe","name":"No wipe","description":"Wipes.","decision":"DENY",
     "policy_code":"EGRESS_DENY_SHELL_RISK","remediation_hint":"Ask first.",
@@ -584,4 +585,40 @@ fn what_the_server_wants_back_is_not_masked() {
     assert_eq!(commands[0], "audit: REDACT");
     assert_eq!(commands[1].matches(key).count(), 1);
     assert!(commands[1].contains(&format!(r#""nextCursor":"{key}""#)));
+}
+
+#[test]
+fn a_rule_may_ask_for_what_the_server_says_of_its_tools() {
+    let rules = json!([{
+        "id": "r", "decision": "DENY",
+        "conditions": {"tool_hints": {"destructiveHint": true}},
+    }]);
+    let settings = Settings {
+        rules: serde_json::from_value(rules).unwrap(),
+        ..Settings::default()
+    };
+    let guard = Guard::new(Catalog::embedded().unwrap().clone(), settings).unwrap();
+    let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"wipe"}}"#;
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"wipe","annotations":{"destructiveHint":true}},{"name":"look"}]}}"#;
+    let guard = Arc::new(guard);
+    for http in [false, true] {
+        let hints = Arc::new(Hints::default());
+        let session = |nonce| {
+            let session = Session::new(Arc::clone(&guard), DenyResponse::ToolResult, nonce)
+                .with_server("s", Arc::clone(&hints));
+            if http {
+                session.over_http(false)
+            } else {
+                session
+            }
+        };
+        let first = session("n");
+        assert_eq!(first.client(call)[0], "audit: ALLOW");
+        assert_eq!(first.client(list), ["server: same"]);
+        assert_eq!(first.server(answer), ["client: same"]);
+        assert_eq!(first.client(call)[0], "audit: DENY");
+        // Another conversation with the same server knows it as well.
+        assert_eq!(session("m").client(call)[0], "audit: DENY");
+    }
 }
