@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +44,17 @@ def initialize(folder: Path, profile: str) -> Project:
     for name, text in chosen.packs.items():
         kind = "pack" if "\nrules:" in text else "detectors"
         wanted[policies / name] = _for_editors(kind, schemas, policies) + text
-    _write_schemas(schemas)
+    file_mode, folder_mode = (0o600, 0o700) if chosen.owner_only else (0o666, 0o777)
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, file_mode)
+
+    _write_schemas(schemas, folder_mode)
     for path, text in wanted.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # "x": a file that somebody made in the meantime is not lost either.
-            with path.open("x", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8", opener=opener) as file:
                 file.write(text)
             project.created.append(path)
         except FileExistsError:
@@ -72,10 +78,11 @@ def _for_editors(name: str, schemas: Path, folder: Path) -> str:
     return f"# yaml-language-server: $schema={path}\n"
 
 
-def _write_schemas(folder: Path) -> None:
+def _write_schemas(folder: Path, mode: int) -> None:
     """Those of this version; nobody edits them."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode, parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for name in SCHEMAS:
             text = json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n"
             (folder / f"{name}.json").write_text(text, encoding="utf-8")

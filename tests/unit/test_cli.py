@@ -121,6 +121,42 @@ def test_the_rules_of_a_new_project_pass_their_own_tests(run: Run, tmp_path: Pat
         assert data["passed"] > 20
 
 
+def test_the_files_of_the_enterprise_profile_are_their_owners(run: Run, tmp_path: Path) -> None:
+    run("init", "--profile", "enterprise", "--output-dir", "guarded")
+    folder = tmp_path / "guarded"
+    for path in (
+        folder / "gateway.yaml",
+        folder / "egress_guard.db",
+        *folder.glob("policies/*.y*"),
+    ):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    assert (folder / "policies").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_expression_is_judged_and_explained(run: Run, project: Path) -> None:
+    (project / "policies/own.yaml").write_text(
+        "rules:\n  - id: own\n    priority: 1\n    decision: DENY\n"
+        "    conditions: {servers: [store]}\n    when: arguments.count > 3\n"
+        "    tests:\n      - {tool_name: x, server: store, arguments: {count: 4}, "
+        "expected_decision: DENY, rule: own}\n"
+        "      - {tool_name: x, arguments: {count: 4}, expected_decision: ALLOW}\n"
+    )
+    assert "✓" in run("policy", "validate", project / "policies").stdout
+    call = ("rules", "explain", "--tool", "x", "--server", "store", "--args")
+    assert "✓ when: arguments.count > 3" in run(*call, '{"count": 4}').stdout
+    assert "✗ when: arguments.count > 3" in run(*call, '{"count": 3}').stdout
+    missing = run(*call, "{}").stdout
+    assert "Decision: DENY" in missing
+    assert "a field is not there" in missing
+    data = json.loads(run("rules", "test", *call[2:], "{}", "--json").stdout)
+    assert data["policy_code"] == "EGRESS_DENY_ENGINE_ERROR"
+    fixture = project / "call.json"
+    fixture.write_text(
+        '{"tool_name": "x", "server": "store", "arguments": {"count": 9}, "expected_rule": "own"}'
+    )
+    assert "1/1 passed" in run("replay", "--fixtures", fixture).stdout
+
+
 def test_a_rule_whose_test_fails_is_named(run: Run, project: Path) -> None:
     (project / "policies/own.yaml").write_text(
         "rules:\n  - id: own\n    decision: DENY\n    conditions: {tool_name_patterns: [nope]}\n"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_egress_guard.cli.render import printable
-from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, find_config, print_json
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json
+from mcp_egress_guard.places import find_config
 
 if TYPE_CHECKING:
     from mcp_egress_guard.approvals import Approval, ApprovalStore

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, find_config, print_json
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json
+from mcp_egress_guard.places import find_config
 
 
 def register(app: typer.Typer) -> None:

@@ -21,6 +21,8 @@ class Profile:
     name: str
     gateway: str
     packs: dict[str, str]
+    # Rules say what is looked for, and what is not.
+    owner_only: bool = False
 
 
 def load_builtin_rules() -> list[PolicyRule]:
@@ -67,4 +69,4 @@ def profile(name: str) -> Profile:
     own = {
         path.rpartition("/")[2]: text for path, text in files.items() if path.startswith(f"{name}/")
     }
-    return Profile(name, text, packs | own)
+    return Profile(name, text, packs | own, owner_only=name == "enterprise")
