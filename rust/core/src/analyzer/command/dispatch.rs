@@ -218,7 +218,9 @@ impl Shell<'_> {
             "find" | "gfind" | "bfs" => return Some(self.find(args, scope)),
             "xargs" | "gxargs" => return Some(self.xargs(args, scope)),
             "parallel" | "rush" | "sem" => return Some(self.parallel(args, scope)),
-            "ssh" | "autossh" | "mosh" | "slogin" | "dbclient" => self.ssh(args, scope),
+            "ssh" | "autossh" | "mosh" | "slogin" | "dbclient" | "plink" | "klink" => {
+                self.ssh(args, scope)
+            }
             "at" | "batch" | "crontab" => {
                 if let Some(input) = self.stdin.clone() {
                     for line in input.text.lines().take(256) {

@@ -482,12 +482,20 @@ pub(super) fn sink(shell: &Shell<'_>, program: &str, args: &[Value], scope: &mut
                     if texts.contains(&"-") || texts.contains(&"pipe") {
                         stream(&mut sent);
                     }
-                    let mut found = list.into_iter().filter(|a| {
+                    let mut found = list.iter().copied().filter(|a| {
                         !remote(a) && secret_path(a, shell.cwd.as_deref())
                             || private_folder(a, shell.cwd.as_deref())
                     });
                     paths(&mut sent, &mut found);
                     sent.bits &= !from::FILE;
+                    // Files of this machine, not a copy between buckets.
+                    let local = list.iter().rev().nth(1).is_some_and(|a| {
+                        !remote(a) && a.text.contains(['.', '/']) && !texts.contains(&"--dryrun")
+                    });
+                    if local && program != "az" && program != "oci" {
+                        sent.bits |= from::FILE;
+                        sent.file = true;
+                    }
                 }
             }
         }

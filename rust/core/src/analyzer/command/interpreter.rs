@@ -161,7 +161,7 @@ impl Shell<'_> {
             if text.starts_with('-') && !text.is_empty() {
                 let last = text.chars().next_back().unwrap_or('-');
                 i = i.saturating_add(
-                    if text.len() == 2 && "bcDEeFIiJLlmOopQRSWwB".contains(last) {
+                    if text == "-pw" || text.len() == 2 && "bcDEeFIiJLlmOopQRSWwB".contains(last) {
                         2
                     } else {
                         1
@@ -314,6 +314,14 @@ impl Shell<'_> {
                 ) {
                     i = i.saturating_add(1);
                 }
+                continue;
+            }
+            // `$(which python || which python3)` gave both names.
+            let name = super::dispatch::base(text);
+            if name.len() < 10
+                && interpreter(&name).is_some_and(|(l, _)| l == language)
+                && !text.contains("./")
+            {
                 continue;
             }
             operand = true;

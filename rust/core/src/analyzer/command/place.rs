@@ -48,6 +48,7 @@ fn home_relative(path: &str) -> Option<&str> {
 pub(super) fn normal(path: &str, cwd: Option<&str>) -> String {
     let path = path
         .strip_prefix("file://")
+        .or_else(|| path.strip_prefix("file:"))
         .or_else(|| path.strip_prefix("/proc/self/root"))
         .or_else(|| path.strip_prefix("/proc/1/root"))
         .unwrap_or(path);
@@ -174,7 +175,7 @@ fn rebuilt(value: &Value, cwd: Option<&str>) -> bool {
 }
 
 /// Files that hold credentials, by name.
-const CREDENTIAL_NAMES: [&str; 26] = [
+const CREDENTIAL_NAMES: [&str; 28] = [
     ".netrc",
     "_netrc",
     ".pgpass",
@@ -184,6 +185,8 @@ const CREDENTIAL_NAMES: [&str; 26] = [
     ".pypirc",
     ".vault-token",
     ".htpasswd",
+    ".s3cfg",
+    ".boto",
     "id_rsa",
     "id_dsa",
     "id_ecdsa",
@@ -204,7 +207,7 @@ const CREDENTIAL_NAMES: [&str; 26] = [
 ];
 
 /// Parts of paths below which credentials are kept.
-const CREDENTIAL_PARTS: [&str; 28] = [
+const CREDENTIAL_PARTS: [&str; 43] = [
     "/.ssh/",
     "/.aws/",
     "/.azure/",
@@ -218,6 +221,21 @@ const CREDENTIAL_PARTS: [&str; 28] = [
     "/etc/ssl/private",
     "/.mozilla/",
     "/google-chrome/",
+    "/google/chrome/",
+    "/chromium/",
+    "/brave-browser/",
+    "/microsoft-edge/",
+    "/login data",
+    "/.config/sops/",
+    "/.local/share/keyrings/",
+    "/.config/containers/auth",
+    "/.config/pypoetry/auth",
+    "/.config/glab-cli/",
+    "/.claude/.credentials",
+    "/.codex/auth",
+    "/ntds/ntds.dit",
+    "/etc/wireguard/",
+    "/etc/ipsec.secrets",
     "/environ/",
     "/keychains/",
     "/.config/op/",

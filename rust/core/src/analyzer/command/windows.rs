@@ -411,6 +411,18 @@ fn inner(shell: &mut Shell<'_>, text: &str, scope: &mut Scope<'_>) {
     let saves = lower.contains("-outfile ") || lower.contains("iwr ") && lower.contains(" -o ");
     let starts =
         lower.contains("start-process") || lower.contains("; .\\") || lower.contains(";.\\");
+    if fetches && lower.contains("post") && (lower.contains("get-content") || lower.contains("gc "))
+    {
+        shell.hit("data-upload", scope);
+    }
+    if lower.contains("win32_shadowcopy") && lower.contains("delete") {
+        shell.detect(
+            "vssadmin",
+            &[Value::known("delete"), Value::known("shadows")],
+            &[],
+            scope,
+        );
+    }
     let saves = saves || lower.contains(".downloadfile(");
     if lower.contains("io.file]::write") || lower.contains("io.file]::append") {
         let target = text.split(['\'', '"']).find(|t| t.contains(['\\', '/']));

@@ -66,6 +66,8 @@ fn runs(name: &str) -> Option<Runs> {
         | "trio.run_process"
         | "sh.bash"
         | "sh.sh" => Runs::Shell(0),
+        "IPython.get_ipython().run_cell_magic" => Runs::Shell(2),
+        "IPython.get_ipython().run_line_magic" => Runs::Shell(1),
         "IPython.get_ipython().run_cell"
         | "IPython.get_ipython().ex"
         | "IPython.get_ipython().ev" => Runs::Python(0),
