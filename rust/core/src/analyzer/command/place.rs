@@ -566,6 +566,8 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         out |= const { bit("git") };
     }
     let hidden = value.glob
+        && path.len() > 6
+        && absolute
         && [
             "/etc/shadow",
             "/etc/gshadow",

@@ -3,11 +3,13 @@
 //! `bounds` refuses what would overflow a stack, `interp` runs statements over abstract values
 //! (`value`, `expr`, `compute`), `call` and `effect` say what a call does, `magic` reads notebooks.
 
+mod binding;
 mod bounds;
 mod call;
 mod compute;
 mod effect;
 mod expr;
+mod function;
 mod interp;
 mod magic;
 mod names;

@@ -126,6 +126,21 @@ pub(super) fn method(callee: &Val, args: &[Val]) -> Option<Val> {
     }
 }
 
+/// The text of these character codes.
+fn from_codes(codes: &[Val]) -> Val {
+    let text: String = codes
+        .iter()
+        .map(|code| {
+            code.text
+                .as_ref()
+                .and_then(|t| t.parse::<u32>().ok())
+                .and_then(char::from_u32)
+                .unwrap_or(HOLE)
+        })
+        .collect();
+    Val::text(text)
+}
+
 fn base64_text(value: Option<&Val>) -> Val {
     let decoded = value
         .and_then(|v| v.text.as_ref())
@@ -228,17 +243,7 @@ pub(super) fn run(script: &mut Script<'_, '_>, name: &str, args: &[Val], span: S
             };
         }
         (L::JavaScript, "String.fromCharCode" | "String.fromCodePoint") => {
-            let text: String = args
-                .iter()
-                .map(|a| {
-                    a.text
-                        .as_ref()
-                        .and_then(|t| t.parse::<u32>().ok())
-                        .and_then(char::from_u32)
-                        .unwrap_or(HOLE)
-                })
-                .collect();
-            return Val::text(text);
+            return from_codes(args);
         }
         (L::JavaScript, "path.join" | "path.resolve") => {
             let parts: Vec<String> = args.iter().map(Val::partial).collect();
@@ -252,17 +257,7 @@ pub(super) fn run(script: &mut Script<'_, '_>, name: &str, args: &[Val], span: S
         | (L::Php, "base64_decode")
         | (L::Ruby, "Base64.decode64" | "Base64.strict_decode64") => return base64_text(first),
         (L::Perl | L::Php, "chr") | (L::Lua, "string.char") => {
-            let text: String = args
-                .iter()
-                .map(|a| {
-                    a.text
-                        .as_ref()
-                        .and_then(|t| t.parse::<u32>().ok())
-                        .and_then(char::from_u32)
-                        .unwrap_or(HOLE)
-                })
-                .collect();
-            return Val::text(text);
+            return from_codes(args);
         }
         (L::Perl, "reverse") | (L::Php, "strrev") => {
             return first
