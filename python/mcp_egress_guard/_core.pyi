@@ -98,7 +98,7 @@ class Guard:
     `fail_closed_categories`, `environment`, `internal_domains`, `blocked_domains`,
     `org_fingerprints`,
     `tool_categories` (globs of tool names, each with its list), `entropy`,
-    `scoped_deletes` (allow, escalate or deny), `record_calls`,
+    `scoped_deletes` (allow, escalate or deny), `record_calls`, `session_tokens`,
     `detectors` (`[{"file": …, "data": {"detectors": […]}}]`, added to the built-in ones) and
     `max_message_bytes`. Raises ValueError, one message a line.
 
@@ -130,6 +130,7 @@ class Guard:
     ) -> list[tuple[int, bool, bool, list[tuple[str, bool]]]] | None:
         """Of each rule, in the order of decision: index, concerned, matched, conditions."""
 
+    def analyze_text(self, text: str, name: str | None = None) -> list[_Row]: ...
     def rule_ids(self) -> list[str]: ...
 
 @final

@@ -165,6 +165,11 @@ class EngineConfig(Section):
     entropy: bool = Field(
         default=False, description="true: random-looking strings are reported, at a low risk."
     )
+    session_tokens: bool = Field(
+        default=False,
+        description="true: masking: tokenized adds a number that is the same for equal secrets "
+        "of one session, and tells nothing of the secret.",
+    )
     scoped_deletes: Literal["allow", "escalate", "deny"] = Field(
         default="deny",
         description="For rm -rf of build output below the working directory: allow, escalate "
@@ -337,6 +342,7 @@ class GatewayConfig(Section):
                 for glob, categories in self.engine.tool_categories.items()
             },
             "entropy": self.engine.entropy,
+            "session_tokens": self.engine.session_tokens,
             "record_calls": self.audit.record_calls,
             "environment": self.environment,
             "internal_domains": self.internal_domains,

@@ -6,7 +6,7 @@ import bisect
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
@@ -89,7 +89,13 @@ def _walk(folder: Path, globs: tuple[str, ...]) -> Iterator[Path]:
     yield from map(Path, unlisted)
 
 
-def scan_file(path: Path, report: Report, *, everything: bool = False) -> None:
+def scan_file(
+    path: Path,
+    report: Report,
+    *,
+    everything: bool = False,
+    analyze: Callable[[str], list[AnalyzerFinding]] = analyze_text_for_secrets,
+) -> None:
     """Adds to the report what one file holds."""
     try:
         data = _read(path)
@@ -104,7 +110,7 @@ def scan_file(path: Path, report: Report, *, everything: bool = False) -> None:
         report.binary += 1
         return
     report.scanned += 1
-    found = [f for f in analyze_text_for_secrets(text) if everything or is_decisive(f)]
+    found = [f for f in analyze(text) if everything or is_decisive(f)]
     if found:
         report.places.extend(_places(str(path), text.encode(), found))
 

@@ -321,6 +321,10 @@ def test_detectors_of_the_user_are_listed_and_decide(run: Run, project: Path) ->
     assert "acme_0123456789ab" in run("detectors", "show", "text.acme.key").stdout
     call = ("rules", "test", "--tool", "post", "--args", '{"a": "acme_5f0c9b1e7a32"}', "--json")
     assert json.loads(run(*call).stdout)["findings"][0]["type"] == "acme_key"
+    (project / "notes").write_text("k=acme_5f0c9b1e7a32\n")
+    for command in (("detectors", "test", "notes"), ("scan", "notes")):
+        assert "acme_key" in run(*command, code=1).stdout
+    assert run("scan", "notes", "-c", "none.yaml", code=2).stdout == ""
 
 
 COMMANDS = [

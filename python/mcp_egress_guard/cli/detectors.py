@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mcp_egress_guard.cli.render import printable
-from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, print_json, setup
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, own_detectors, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -110,15 +110,10 @@ def _rows(config: Path | None) -> list[Row]:
             entry["description"],
             list(entry.get("tags", ())),
         )
-        for file in _own_files(config)
+        for file in own_detectors(config)
         for entry in file["data"]["detectors"]
     ]
     return [*detectors(), *own]
-
-
-def _own_files(config: Path | None) -> list[dict[str, Any]]:
-    loaded = setup(config).loaded
-    return loaded.detectors if loaded else []
 
 
 def _entry(detector_id: str, config: Path | None) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def _entry(detector_id: str, config: Path | None) -> dict[str, Any]:
 
     return next(
         entry | {"file": file["file"]}
-        for file in (*detector_files(), *_own_files(config))
+        for file in (*detector_files(), *own_detectors(config))
         for entry in file["data"]["detectors"]
         if entry["id"] == detector_id
     )
@@ -147,14 +142,18 @@ def test_text(
     file: Annotated[
         Path | None, typer.Argument(help="A text; stdin if absent.", show_default=False)
     ] = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Scan a text for secrets and print each with its place, masked. Exits with 1 on a finding."""
-    from mcp_egress_guard.analyzers.text_dlp import analyze_text_for_secrets
+    """Scan a text for secrets and print each with its place, masked. Exits with 1 on a finding.
+
+    Detectors of your policies are used as well.
+    """
+    from mcp_egress_guard.analyzers.text_dlp import secret_analyzer
 
     raw = _read(file) if file else sys.stdin.buffer.read()
     text = raw.decode(errors="replace")
-    found = analyze_text_for_secrets(text)
+    found = secret_analyzer(own_detectors(config))(text)
     if as_json:
         print_json(
             [

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcp_egress_guard.cli.setup import JsonOption, print_json
+from mcp_egress_guard.cli.setup import ConfigOption, JsonOption, own_detectors, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -27,24 +27,28 @@ def register(app: typer.Typer) -> None:
         sarif_file: Annotated[
             Path | None, typer.Option("--sarif", help="Write a SARIF file as well.")
         ] = None,
+        config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Look for secrets in files. Prints each with its place, masked.
 
-        Leaves out .git, binary files and files above 10 MB. Exits with 1 on a finding, with 2 if
-        nothing was found but something could not be read.
+        Detectors of your policies are used as well. Leaves out .git, binary files and files above
+        10 MB. Exits with 1 on a finding, with 2 if nothing was found but something could not be
+        read.
         """
         import json
         from dataclasses import asdict
 
+        from mcp_egress_guard.analyzers.text_dlp import secret_analyzer
         from mcp_egress_guard.cli.render import printable, progress_bar, write_file
         from mcp_egress_guard.scan import Report, files_of, sarif, scan_file
 
         report = Report()
+        analyze = secret_analyzer(own_detectors(config))
         files = list(files_of(paths, exclude or ()))
         with progress_bar("Scanning", len(files), shown=sys.stderr.isatty()) as advance:
             for done, path in enumerate(files, 1):
-                scan_file(path, report, everything=everything)
+                scan_file(path, report, everything=everything, analyze=analyze)
                 advance(done)
         if sarif_file:
             write_file(sarif_file, json.dumps(sarif(report.places), indent=2) + "\n")

@@ -59,6 +59,16 @@ def setup(config_file: Path | None, policy: Path | None = None) -> Setup:
     return Setup(guard, config, loaded)
 
 
+def own_detectors(config_file: Path | None) -> list[dict[str, Any]]:
+    """The detectors of the user's policies, with their files.
+
+    Raises:
+        EgressGuardError: a file that is missing or wrong.
+    """
+    loaded = setup(config_file).loaded
+    return loaded.detectors if loaded else []
+
+
 def read_object(text: str, what: str) -> dict[str, Any]:
     """A JSON object.
 

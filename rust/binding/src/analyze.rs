@@ -21,7 +21,7 @@ static BUILT_IN: LazyLock<Result<Analyzers, String>> = LazyLock::new(|| {
 });
 
 /// `(detector id, analyzer, finding type, description, risk, start, end, preview, detail)`.
-type Row = (
+pub(crate) type Row = (
     String,
     &'static str,
     String,
@@ -38,10 +38,19 @@ fn run(
     text: &str,
     analysis: impl FnOnce(&Analyzers, &mut Scope<'_>) + Send,
 ) -> PyResult<Vec<Row>> {
+    let analyzers = BUILT_IN
+        .as_ref()
+        .map_err(|e| PyRuntimeError::new_err(e.clone()))?;
+    run_with(py, analyzers, text, analysis)
+}
+
+fn run_with(
+    py: Python<'_>,
+    analyzers: &Analyzers,
+    text: &str,
+    analysis: impl FnOnce(&Analyzers, &mut Scope<'_>) + Send,
+) -> PyResult<Vec<Row>> {
     py.detach(|| {
-        let analyzers = BUILT_IN
-            .as_ref()
-            .map_err(|e| PyRuntimeError::new_err(e.clone()))?;
         let limits = Limits::default();
         let rows = caught(|| {
             let mut scope = Scope::new(analyzers, &limits);
@@ -78,11 +87,24 @@ fn run(
 #[pyfunction]
 #[pyo3(signature = (text, name=None))]
 pub(crate) fn analyze_text(py: Python<'_>, text: &str, name: Option<&str>) -> PyResult<Vec<Row>> {
+    let analyzers = BUILT_IN
+        .as_ref()
+        .map_err(|e| PyRuntimeError::new_err(e.clone()))?;
+    analyze_text_with(py, analyzers, text, name)
+}
+
+/// As [`analyze_text`], with the detectors of a guard.
+pub(crate) fn analyze_text_with(
+    py: Python<'_>,
+    analyzers: &Analyzers,
+    text: &str,
+    name: Option<&str>,
+) -> PyResult<Vec<Row>> {
     let context = TextContext {
         name,
         is_key: false,
     };
-    run(py, text, |analyzers, scope| {
+    run_with(py, analyzers, text, |analyzers, scope| {
         analyzers.text.scan(text, context, scope);
     })
 }

@@ -1,6 +1,6 @@
 //! `Guard.inspect`: one JSON-RPC frame in, one judgement out.
 
-use crate::{panics::caught, settings};
+use crate::{analyze, panics::caught, settings};
 use egress_guard_core::{
     frame::{self, Malformed},
     guard::{self, Around, Context, ENGINE_ERROR},
@@ -99,6 +99,17 @@ impl Guard {
         })
     }
 
+    /// Secrets in a text, by the guard's detectors.
+    #[pyo3(signature = (text, name=None))]
+    fn analyze_text(
+        &self,
+        py: Python<'_>,
+        text: &str,
+        name: Option<&str>,
+    ) -> PyResult<Vec<analyze::Row>> {
+        analyze::analyze_text_with(py, &self.inner.analyzers, text, name)
+    }
+
     /// Ids of the rules, in load order.
     fn rule_ids(&self) -> Vec<String> {
         self.inner
@@ -132,6 +143,7 @@ fn context(
         environment,
         labels: labels.unwrap_or_default(),
         around: Arc::new(around),
+        salt: None,
     }
 }
 

@@ -33,6 +33,7 @@ struct Source {
     entropy: bool,
     scoped_deletes: ScopedDeletes,
     record_calls: bool,
+    session_tokens: bool,
     detectors: Value,
     max_message_bytes: Option<usize>,
 }
@@ -53,6 +54,7 @@ impl Default for Source {
             entropy: false,
             scoped_deletes: ScopedDeletes::Deny,
             record_calls: false,
+            session_tokens: false,
             detectors: Value::Null,
             max_message_bytes: None,
         }
@@ -96,6 +98,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
         entropy: source.entropy,
         scoped_deletes: source.scoped_deletes,
         record_calls: source.record_calls,
+        session_tokens: source.session_tokens,
         limits,
     };
     guard::Guard::new(catalog, settings).map_err(|e| e.to_string())

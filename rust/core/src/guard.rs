@@ -80,6 +80,8 @@ pub struct Settings {
     pub scoped_deletes: ScopedDeletes,
     /// Whether the audit keeps each call, its secrets taken out.
     pub record_calls: bool,
+    /// Whether `tokenized` gives equal secrets of one session equal tokens, and others others.
+    pub session_tokens: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -100,6 +102,7 @@ impl Default for Settings {
             entropy: false,
             scoped_deletes: ScopedDeletes::Deny,
             record_calls: false,
+            session_tokens: false,
             limits: Limits::default(),
         }
     }
@@ -127,6 +130,8 @@ pub struct Context {
     pub labels: BTreeMap<String, String>,
     /// What is known of the conversation.
     pub around: Arc<Around>,
+    /// The session's, for [`Settings::session_tokens`]; without it the guard's own.
+    pub salt: Option<redact::Salt>,
 }
 
 /// A conversation as rules see it: with whom, and when.
@@ -194,6 +199,7 @@ impl Default for Context {
             environment: None,
             labels: BTreeMap::new(),
             around: Arc::default(),
+            salt: None,
         }
     }
 }
@@ -250,6 +256,8 @@ pub struct Guard {
     pub allowlists: Allowlists,
     /// What it was built from.
     pub settings: Settings,
+    /// For messages of no session.
+    salt: redact::Salt,
 }
 
 impl Guard {
@@ -279,6 +287,7 @@ impl Guard {
             policy,
             allowlists,
             settings,
+            salt: redact::Salt::fresh(),
         })
     }
 
@@ -426,7 +435,11 @@ impl Guard {
             decision
         };
         let redactions = if enforced == Decision::Redact {
-            self.redactions(document, &findings, &outcome.redactions)
+            let salt = self
+                .settings
+                .session_tokens
+                .then(|| context.salt.unwrap_or(self.salt));
+            self.redactions(document, &findings, &outcome.redactions, salt)
         } else {
             Vec::new()
         };
@@ -490,6 +503,7 @@ impl Guard {
         document: &Document<'_>,
         findings: &[Finding],
         wanted: &[(usize, Strategy)],
+        salt: Option<redact::Salt>,
     ) -> Vec<Redaction> {
         let one = |&(index, strategy): &(usize, Strategy)| {
             let finding = findings.get(index)?;
@@ -498,7 +512,7 @@ impl Guard {
             Some(Redaction {
                 span: finding.span,
                 // The decoded secret is not kept; its encoded form has no part worth showing.
-                secret: if finding.encoded {
+                secret: if finding.encoded && strategy != Strategy::Tokenized {
                     String::new()
                 } else {
                     finding.text_span.of_str(&leaf.text).into()
@@ -509,6 +523,7 @@ impl Guard {
                 } else {
                     strategy
                 },
+                salt,
             })
         };
         wanted.iter().filter_map(one).collect()

@@ -7,7 +7,10 @@ use crate::{
     walk::{Document, WalkError},
 };
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    hash::{BuildHasher as _, RandomState},
+};
 
 /// One part of the frame to mask.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +23,31 @@ pub struct Redaction {
     pub finding_type: String,
     /// How.
     pub strategy: Strategy,
+    /// Tells equal secrets from others in `tokenized`, within one session.
+    pub salt: Option<Salt>,
+}
+
+/// What tokens of one session are made with; known to nobody else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Salt([u8; 32]);
+
+impl Salt {
+    /// One that cannot be guessed: of the operating system's randomness.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let state = RandomState::new();
+        let mut bytes = [0; 32];
+        for (part, i) in bytes.chunks_exact_mut(8).zip(0_u64..) {
+            part.copy_from_slice(&state.hash_one(i).to_le_bytes());
+        }
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for Salt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Salt")
+    }
 }
 
 impl std::fmt::Debug for Redaction {
@@ -143,14 +171,14 @@ fn patches(redactions: &[Redaction]) -> Vec<Patch> {
             }
             _ => patches.push(Patch {
                 span: redaction.span,
-                text: if redaction.secret.is_empty() && redaction.strategy != Strategy::Tokenized {
-                    FULL.into()
-                } else {
-                    mask(
+                text: match redaction.strategy {
+                    Strategy::Tokenized => tokenized(
                         &redaction.secret,
                         &redaction.finding_type,
-                        redaction.strategy,
-                    )
+                        redaction.salt.as_ref().map(|salt| &salt.0[..]),
+                    ),
+                    _ if redaction.secret.is_empty() => FULL.into(),
+                    strategy => mask(&redaction.secret, &redaction.finding_type, strategy),
                 },
             }),
         }
@@ -250,6 +278,7 @@ mod tests {
             secret: secret.into(),
             finding_type: "t".into(),
             strategy,
+            salt: None,
         }
     }
 

@@ -189,6 +189,7 @@ fn no_place_of_a_message_puts_a_secret_into_the_line() {
                 secret: SECRET.into(),
                 finding_type: "test_secret".into(),
                 strategy: Strategy::PartialMask,
+                salt: None,
             })
             .collect();
         let line = line(&guard, &inspection, &entry());

@@ -1,4 +1,5 @@
-//! Encodings of whole stretches: base64, hexadecimal, and what is compressed within.
+//! Encodings of whole stretches: base64, hexadecimal, lists of character codes, and what is
+//! compressed within.
 
 use super::{Budget, Decoded, Layer, Map};
 use crate::span::Span;
@@ -164,6 +165,13 @@ pub(super) fn blobs(text: &str, budget: &mut Budget<'_>, found: &mut Vec<Decoded
     while let Some((start, end)) = next_run(bytes, from) {
         from = end;
         let run = bytes.get(start..end).unwrap_or_default();
+        // `0x67…` is one run.
+        let prefixed = run.starts_with(b"0x") || run.starts_with(b"0X");
+        let prefix = if prefixed { 2 } else { 0 };
+        let (start, run) = match run.get(prefix..) {
+            Some(rest) if prefix > 0 => (start.saturating_add(prefix), rest),
+            _ => (start, run),
+        };
         if run.len().is_multiple_of(2)
             && run.len() >= 32
             && run.iter().take(16).all(u8::is_ascii_hexdigit)
@@ -256,6 +264,115 @@ fn hexadecimal(
             name: name_of(bytes, start),
             layers,
             map: Map::Whole(Span::new(start, end)),
+        });
+    }
+}
+
+/// Fewest character codes that make a list.
+const CODES: usize = 12;
+/// Most bytes of a list.
+const LISTED: usize = 1 << 16;
+
+const fn is_listed(b: u8) -> bool {
+    b.is_ascii_hexdigit() || matches!(b, b'x' | b',' | b' ' | b':' | b'-' | b'\n' | b'\r' | b'\t')
+}
+
+/// `[103, 104, 112]`, `67 68 70`, `67:68:70`, `{0x67, 0x68}`, `chr(103)+chr(104)`.
+pub(super) fn lists(text: &str, budget: &mut Budget<'_>, found: &mut Vec<Decoded>) {
+    let bytes = text.as_bytes();
+    let mut at = 0_usize;
+    // Every list of that many codes is met by looking at every sixteenth byte.
+    while let Some(window) = bytes.get(at..at.saturating_add(12)) {
+        if !window.iter().all(|&b| is_listed(b))
+            || window.iter().filter(|b| b.is_ascii_hexdigit()).count() < 4
+        {
+            at = at.saturating_add(16);
+            continue;
+        }
+        let before = bytes.get(..at).unwrap_or_default();
+        let back = before
+            .iter()
+            .rev()
+            .take(LISTED)
+            .take_while(|b| is_listed(**b))
+            .count();
+        let rest = bytes.get(at..).unwrap_or_default();
+        let on = rest
+            .iter()
+            .take(LISTED)
+            .take_while(|b| is_listed(**b))
+            .count();
+        let span = Span::new(at.saturating_sub(back), at.saturating_add(on));
+        at = span.end.saturating_add(1);
+        let codes = codes(span.of(bytes));
+        listed(codes, span, budget, found);
+    }
+    for call in ["chr(", "Chr(", "CHR(", "char(", "Char(", "CHAR("] {
+        let mut hits = memchr::memmem::find_iter(bytes, call).peekable();
+        let Some(&first) = hits.peek() else {
+            continue;
+        };
+        let mut codes = Some(Vec::new());
+        let mut end = first;
+        for hit in hits {
+            let from = hit.saturating_add(call.len());
+            let tail = bytes.get(from..).unwrap_or_default();
+            let digits = tail
+                .iter()
+                .take(4)
+                .take_while(|b| b.is_ascii_digit())
+                .count();
+            let number = std::str::from_utf8(tail.get(..digits).unwrap_or_default());
+            if let (Some(codes), Some(code)) = (
+                codes.as_mut(),
+                number.ok().and_then(|n| n.parse::<u8>().ok()),
+            ) {
+                codes.push(code);
+                end = from.saturating_add(digits).saturating_add(1);
+            }
+            if codes.as_ref().is_none_or(|c| c.len() >= LISTED) {
+                break;
+            }
+        }
+        listed(codes, Span::new(first, end.min(bytes.len())), budget, found);
+    }
+}
+
+/// The bytes that a list means.
+fn codes(list: &[u8]) -> Option<Vec<u8>> {
+    let words = || {
+        list.split(|b| !b.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+    };
+    if words().take(CODES).count() < CODES {
+        return None;
+    }
+    let hexadecimal = words().any(|w| w.iter().any(u8::is_ascii_alphabetic));
+    words()
+        .map(|word| {
+            let word = std::str::from_utf8(word).ok()?;
+            let digits = word.strip_prefix("0x").unwrap_or(word);
+            if hexadecimal && digits.len() != 2 {
+                return None;
+            }
+            u8::from_str_radix(digits, if hexadecimal { 16 } else { 10 }).ok()
+        })
+        .collect()
+}
+
+fn listed(codes: Option<Vec<u8>>, span: Span, budget: &mut Budget<'_>, found: &mut Vec<Decoded>) {
+    let Some(text) = codes
+        .filter(|codes| codes.len() >= CODES && is_text(codes))
+        .and_then(|codes| String::from_utf8(codes).ok())
+    else {
+        return;
+    };
+    if budget.take(text.len()) {
+        found.push(Decoded {
+            text,
+            name: None,
+            layers: vec![Layer::Other],
+            map: Map::Whole(span),
         });
     }
 }

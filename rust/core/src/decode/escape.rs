@@ -92,7 +92,7 @@ fn utf8(code: u32) -> Option<Vec<u8>> {
     Some(c.to_string().into_bytes())
 }
 
-/// `\u0041`, `\x41`, `\u{41}`, `\/`, and JSON within a string. Other quotes and line ends need no
+/// `\u0041`, `\U00000041`, `\x41`, `\u{41}`, `\101`, `\/`, and JSON within a string. Other quotes and line ends need no
 /// view, they are read as they stand.
 pub(super) fn escapes(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     let bytes = text.as_bytes();
@@ -139,6 +139,16 @@ fn escape(bytes: &[u8], at: usize) -> Option<(Cow<'_, [u8]>, usize)> {
             Some((utf8(code)?.into(), length.saturating_add(4)))
         }
         b'u' => Some((utf8(hex(bytes, digits, 4)?)?.into(), 6)),
+        b'U' => Some((utf8(hex(bytes, digits, 8)?)?.into(), 10)),
+        // `\147`, in octal digits.
+        b'0' | b'1' => {
+            let digit = |i: usize| {
+                let b = bytes.get(at.saturating_add(i))?;
+                char::from(*b).to_digit(8)
+            };
+            let code = (digit(1)? << 6) | (digit(2)? << 3) | digit(3)?;
+            Some((utf8(code)?.into(), 4))
+        }
         _ => None,
     }
 }
@@ -221,9 +231,16 @@ pub(super) fn quoted_printable(text: &str, budget: &mut Budget<'_>) -> Option<De
     memchr::memchr(b'=', bytes)?;
     // A text that is encoded so has encoded equals signs or broken lines.
     let signs = ["=3D", "=\n", "=\r\n"];
+    let in_a_row = |at: usize| {
+        (at..)
+            .step_by(3)
+            .take(4)
+            .all(|i| printable(bytes, i).is_some_and(|(_, n)| n == 3))
+    };
     let found = signs
         .iter()
-        .any(|sign| memchr::memmem::find(bytes, sign.as_bytes()).is_some());
+        .any(|sign| memchr::memmem::find(bytes, sign.as_bytes()).is_some())
+        || memchr::memchr_iter(b'=', bytes).any(in_a_row);
     if !found {
         return None;
     }
@@ -241,6 +258,9 @@ pub(super) fn quoted_printable(text: &str, budget: &mut Budget<'_>) -> Option<De
 }
 
 fn printable(bytes: &[u8], at: usize) -> Option<(Cow<'_, [u8]>, usize)> {
+    if bytes.get(at) != Some(&b'=') {
+        return None;
+    }
     match (
         bytes.get(at.saturating_add(1))?,
         bytes.get(at.saturating_add(2)),
@@ -269,22 +289,27 @@ pub(super) fn fold(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     }
     let bytes = text.as_bytes();
     // The first bytes of all characters that are folded.
-    let lead = |b: u8| matches!(b, 0xe2 | 0xef | 0xf0 | 0xc2 | 0xcd | 0xe1);
+    let lead = |b: u8| matches!(b, 0xe2 | 0xef | 0xf0 | 0xf3 | 0xc2 | 0xcd | 0xe1);
+    // Wide punctuation alone is that of Chinese and Japanese texts.
     let signs = bytes
         .iter()
         .enumerate()
         .filter(|&(_, &b)| lead(b))
         .map(|(i, _)| i)
-        .filter(|&at| folded(bytes, at).is_some());
+        .filter(|&at| folded(bytes, at).is_some_and(|(plain, _)| !is_punctuation(&plain)));
     let windows = windows(text, signs);
     build(text, &windows, Layer::Fold, budget, lead, folded, bytes)
+}
+
+fn is_punctuation(plain: &[u8]) -> bool {
+    plain.first().is_some_and(u8::is_ascii_punctuation)
 }
 
 fn folded(bytes: &[u8], at: usize) -> Option<(Cow<'_, [u8]>, usize)> {
     let length = match bytes.get(at)? {
         0xc2 | 0xcd => 2,
         0xe1 | 0xe2 | 0xef => 3,
-        0xf0 => 4,
+        0xf0 | 0xf3 => 4,
         _ => return None,
     };
     let c = std::str::from_utf8(bytes.get(at..at.checked_add(length)?)?)
@@ -299,20 +324,22 @@ fn folded(bytes: &[u8], at: usize) -> Option<(Cow<'_, [u8]>, usize)> {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2064}'
         | '\u{feff}'
-        | '\u{fe00}'..='\u{fe0f}' => {
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0000}'..='\u{e007f}'
+        | '\u{e0100}'..='\u{e01ef}' => {
             // Joiners and selectors of emoji stand next to them, not in words.
             let word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_graphic());
             let inside = word(at.checked_sub(1).and_then(|i| bytes.get(i)))
                 || word(bytes.get(at.saturating_add(length)));
             inside.then_some((Cow::Borrowed(&b""[..]), length))
         }
-        '\u{ff10}'..='\u{ff5a}'
+        '\u{ff01}'..='\u{ff5e}'
         | '\u{1d400}'..='\u{1d7ff}'
         | '\u{2460}'..='\u{24ff}'
         | '\u{2100}'..='\u{214f}' => {
             let mut plain = std::iter::once(c).nfkc();
             let (first, rest) = (plain.next()?, plain.next());
-            (rest.is_none() && first.is_ascii_alphanumeric())
+            (rest.is_none() && first.is_ascii_graphic())
                 .then(|| (Cow::Owned(first.to_string().into_bytes()), length))
         }
         _ => None,

@@ -45,6 +45,8 @@ fn skip_back(bytes: &[u8], at: usize) -> usize {
 fn joint(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
     let close = skip_back(bytes, at).checked_sub(1)?;
     let open = skip(bytes, from);
+    // Escaped quotes, of a literal within a literal.
+    let open = open.saturating_add(usize::from(bytes.get(open) == Some(&b'\\')));
     let (&a, &b) = (bytes.get(close)?, bytes.get(open)?);
     if !is_quote(a) || !is_quote(b) {
         return None;
@@ -60,7 +62,8 @@ fn joint(bytes: &[u8], at: usize, from: usize) -> Option<(usize, usize)> {
         .then_some((close, open.saturating_add(1)))
 }
 
-/// `"AKIA" + "IOSF…"`, `'AK''IA…'`, `"AKIA"⏎"IOSF…"`, and lines that end with a backslash.
+/// `"AKIA" + "IOSF…"`, `'AK''IA…'`, `"AKIA"⏎"IOSF…"`, `["AKIA", "IOSF…"].join("")`, and lines that
+/// end with a backslash.
 pub(super) fn literals(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     let bytes = text.as_bytes();
     // Nearly every text is done with here: to prepare a search costs more than to look.
@@ -77,6 +80,14 @@ pub(super) fn literals(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     for sign in ["\" . \"", "' . '", "\" .. \"", "\" & \""] {
         for at in memchr::memmem::find_iter(bytes, sign) {
             joints.push((at, at.saturating_add(sign.len())));
+        }
+    }
+    let puts_together = ["join(", "Join(", "concat(", "CONCAT(", "implode("]
+        .iter()
+        .any(|call| memchr::memmem::find(bytes, call.as_bytes()).is_some());
+    if puts_together {
+        for at in memchr::memchr_iter(b',', bytes) {
+            joints.extend(joint(bytes, at, at.saturating_add(1)));
         }
     }
     for at in memchr::memmem::find_iter(bytes, "\\\n") {

@@ -309,6 +309,7 @@ fn step(text: &str, budget: &mut Budget<'_>) -> Vec<Decoded> {
         found.extend(join::reversed(text, budget));
     }
     blob::blobs(text, budget, &mut found);
+    blob::lists(text, budget, &mut found);
     found
 }
 

@@ -34,6 +34,7 @@ fn every_encoding_is_taken_off_and_mapped_back() {
         .map(|c| format!("\\u{:04x}", c as u32))
         .collect();
     let hexadecimal: String = KEY.bytes().map(|b| format!("\\x{b:02x}")).collect();
+    let octal: String = KEY.bytes().map(|b| format!("\\{b:03o}")).collect();
     let percent: String = KEY.bytes().map(|b| format!("%{b:02X}")).collect();
     let entity: String = KEY.bytes().map(|b| format!("&#{b};")).collect();
     let printable: String = KEY.bytes().map(|b| format!("={b:02X}")).collect();
@@ -46,9 +47,10 @@ fn every_encoding_is_taken_off_and_mapped_back() {
     for (text, encoded) in [
         (format!("key {unicode} end"), unicode.clone()),
         (format!("key {hexadecimal} end"), hexadecimal),
+        (format!("key {octal} end"), octal),
         (format!("?a=1&k={percent}&b=2"), percent.clone()),
         (format!("<p>{entity}</p>"), entity),
-        (format!("a=3D1 {printable} end"), printable),
+        (format!("a=3D1 {printable} end"), printable.clone()),
         (format!("全角 {wide} 。"), wide),
         (format!("x {hidden} y"), hidden),
         (
@@ -58,6 +60,19 @@ fn every_encoding_is_taken_off_and_mapped_back() {
         (
             "a = ('AKIAIOSF'\n     'ODNN7QWERTYU')".into(),
             "AKIAIOSF'\n     'ODNN7QWERTYU".into(),
+        ),
+        (
+            r#"{\"a\": \"AKIAIOSF\" + \"ODNN7QWERTYU\"}"#.into(),
+            r#"AKIAIOSF\" + \"ODNN7QWERTYU"#.into(),
+        ),
+        (
+            "k = ['AKIAIOSF', 'ODNN7QWERTYU'].join('')".into(),
+            "AKIAIOSF', 'ODNN7QWERTYU".into(),
+        ),
+        (format!("MIME\n\n{printable}"), printable.clone()),
+        (
+            "x AKIA\u{e0041}IOSFODNN7QWERTYU y".into(),
+            "AKIA\u{e0041}IOSFODNN7QWERTYU".into(),
         ),
         (
             "echo AKIAIOSF\\\nODNN7QWERTYU".into(),
@@ -81,8 +96,19 @@ fn blobs_are_masked_whole() {
     let hex: String = sentence.bytes().map(|b| format!("{b:02x}")).collect();
     let wide: Vec<u8> = sentence.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let twice = encode(encode(&sentence));
+    let list = |one: fn(u8) -> String, joint: &str| {
+        sentence.bytes().map(one).collect::<Vec<_>>().join(joint)
+    };
+    let decimal = list(|b| b.to_string(), ", ");
+    let pairs = list(|b| format!("{b:02x}"), ":");
+    let bytes = list(|b| format!("0x{b:02x}"), ", ");
+    let calls = list(|b| format!("chr({b})"), " + ");
     for blob in [encode(&sentence), zipped, hex, encode(wide), twice] {
         let text = format!("data: {blob} end");
+        assert!(seen(&text).contains(&blob), "{text}: {:?}", seen(&text));
+    }
+    for blob in [decimal, pairs, bytes, calls] {
+        let text = format!("f([{blob}])");
         assert!(seen(&text).contains(&blob), "{text}: {:?}", seen(&text));
     }
     let long = encode(sentence.repeat(20));

@@ -181,9 +181,11 @@ impl Session {
     #[must_use]
     pub fn new(guard: Arc<Guard>, deny_response: DenyResponse, nonce: &str) -> Self {
         let around = Arc::new(Around::default());
+        let salt = Some(redact::Salt::fresh());
         let context = |direction| Context {
             direction,
             around: Arc::clone(&around),
+            salt,
             ..Context::default()
         };
         Self {

@@ -47,6 +47,7 @@ pub(crate) fn value_of(text: &[u8], start: usize, end: usize) -> Option<Value> {
     while i < end.saturating_add(8) {
         match at(text, i) {
             b'\\' | b']' => {}
+            b')' if closed => {}
             b if is_quote(b) => closed = true,
             _ => break,
         }
@@ -69,12 +70,27 @@ pub(crate) fn value_of(text: &[u8], start: usize, end: usize) -> Option<Value> {
             b'~' => None,
             _ => assigned(j.saturating_add(1)),
         },
+        // `NAME ?= value`, `NAME ?? "value"`, `NAME || "value"`.
+        b'?' if next == b'=' => assigned(j.saturating_add(2)),
+        b'?' if next == b'?' => assigned(j.saturating_add(2)).filter(|v| v.quoted),
+        b'|' if next == b'|' => assigned(j.saturating_add(2)).filter(|v| v.quoted),
         b':' => match next {
             b'=' => assigned(j.saturating_add(2)),
             b':' => None,
-            _ => typed(text, j.saturating_add(1)).or_else(|| assigned(j.saturating_add(1))),
+            // `${NAME:-value}`
+            b'-' if slice(text, start.saturating_sub(2), start) == b"${" => {
+                read(text, j.saturating_add(2), Style::Assigned)
+            }
+            _ => match typed(text, j.saturating_add(1)) {
+                Some(value) => value,
+                None => assigned(j.saturating_add(1)),
+            },
         },
-        b'>' if before(text, start) == b'<' => element(text, j.saturating_add(1)),
+        b'>' if before(text, start) == b'<' || closed && is_attribute(text, start) => {
+            element(text, j.saturating_add(1))
+        }
+        b'<' => property(text, start, j),
+        b'{' if closed => default_of(text, j),
         b',' if closed => {
             let k = skip_blank(text, j.saturating_add(1));
             if let Some(value) = kubernetes(text, k) {
@@ -88,13 +104,13 @@ pub(crate) fn value_of(text: &[u8], start: usize, end: usize) -> Option<Value> {
             assigned(j.saturating_add(3))
         }
         b'\n' | b'\r' => kubernetes(text, j),
-        _ if j > i || closed => words_between(text, start, end, j),
+        _ if j > i || closed => words_between(text, (start, end), j, closed),
         _ => None,
     }
 }
 
-/// `NAME: &str = "value"`, `name: string = 'value'`.
-fn typed(text: &[u8], from: usize) -> Option<Value> {
+/// `NAME: &str = "value"`, `name: string = 'value'`: whether a type stands there, and the value.
+fn typed(text: &[u8], from: usize) -> Option<Option<Value>> {
     let from = skip_blank(text, from);
     let end = run_end(text, from, 32, |b| {
         is_word(b)
@@ -109,12 +125,14 @@ fn typed(text: &[u8], from: usize) -> Option<Value> {
     {
         return None;
     }
-    read(
+    let value = read(
         text,
         skip_blank(text, end.saturating_add(1)),
         Style::Assigned,
     )
-    .filter(|v| v.quoted)
+    .filter(|v| v.quoted);
+    // Without a blank it is the padding of base64.
+    (value.is_some() || before(text, end) == b' ').then_some(value)
 }
 
 /// `<name>value</name>`
@@ -126,6 +144,44 @@ fn element(text: &[u8], from: usize) -> Option<Value> {
         quoted: true,
         style: Style::Assigned,
     })
+}
+
+/// Whether the quoted name is that of an element: `<property name="NAME">`.
+fn is_attribute(text: &[u8], start: usize) -> bool {
+    let head = slice(text, start.saturating_sub(6), start.saturating_sub(1));
+    head.ends_with(b"name=") || head.ends_with(b"key=")
+}
+
+/// `<key>NAME</key><string>value</string>`
+fn property(text: &[u8], start: usize, j: usize) -> Option<Value> {
+    let after = j.saturating_add(6);
+    if before(text, start) != b'>' || slice(text, j, after) != b"</key>" {
+        return None;
+    }
+    let open = run_end(text, after, 64, |b| b.is_ascii_whitespace());
+    let from = open.saturating_add(8);
+    (slice(text, open, from) == b"<string>")
+        .then(|| element(text, from))
+        .flatten()
+}
+
+/// `variable "NAME" { default = "value" }`
+fn default_of(text: &[u8], open: usize) -> Option<Value> {
+    let end = run_end(text, open, 400, |b| b != b'}');
+    let body = slice(text, open, end);
+    let i = body.windows(7).position(|w| w == b"default")?;
+    let from = open.saturating_add(i);
+    let sign = skip_blank(text, from.saturating_add(7));
+    (at(text, sign) == b'=' && !is_name(before(text, from)))
+        .then(|| {
+            read(
+                text,
+                skip_blank(text, sign.saturating_add(1)),
+                Style::Assigned,
+            )
+        })
+        .flatten()
+        .filter(|v| v.quoted)
 }
 
 /// `- name: NAME` and `value: value` in the next line, or `{"name": "NAME", "value": "value"}`.
@@ -147,13 +203,50 @@ fn kubernetes(text: &[u8], from: usize) -> Option<Value> {
 }
 
 /// What stands between name and value where there is no operator.
-fn words_between(text: &[u8], start: usize, end: usize, j: usize) -> Option<Value> {
+fn words_between(
+    text: &[u8],
+    (start, end): (usize, usize),
+    j: usize,
+    closed: bool,
+) -> Option<Value> {
     let word = slice(text, j, run_end(text, j, 12, |b| b.is_ascii_alphabetic()));
     let after = j.saturating_add(word.len());
     if word.eq_ignore_ascii_case(b"value")
         && matches!(at(text, skip_blank(text, after)), b'=' | b':')
     {
         return kubernetes(text, j);
+    }
+    // `Dim NAME As String = "value"`
+    if word.eq_ignore_ascii_case(b"as") {
+        let kind = skip_blank(text, after);
+        let sign = skip_blank(text, run_end(text, kind, 32, |b| is_word(b) || b == b'.'));
+        return (at(text, sign) == b'=')
+            .then(|| {
+                read(
+                    text,
+                    skip_blank(text, sign.saturating_add(1)),
+                    Style::Assigned,
+                )
+            })
+            .flatten()
+            .filter(|v| v.quoted);
+    }
+    // `os.getenv("NAME") or "value"`
+    if closed && word == b"or" {
+        return read(text, skip_blank(text, after), Style::Assigned).filter(|v| v.quoted);
+    }
+    // `secret set NAME --body value`, `put-parameter --name NAME --value value`
+    for flag in [
+        &b"--body"[..],
+        b"--value",
+        b"--secret-string",
+        b"--password",
+        b"-b",
+    ] {
+        let rest = j.saturating_add(flag.len());
+        if slice(text, j, rest) == flag && matches!(at(text, rest), b' ' | b'=') {
+            return read(text, rest.saturating_add(1), Style::Assigned);
+        }
     }
     if word.eq_ignore_ascii_case(b"is")
         || word.eq_ignore_ascii_case(b"was")
@@ -180,15 +273,23 @@ fn words_between(text: &[u8], start: usize, end: usize, j: usize) -> Option<Valu
         run_start(text, gap, 10, |b| b.is_ascii_alphabetic()),
         gap,
     );
+    let export = slice(text, start.saturating_sub(9), start);
     let setter = gap < start
-        && [&b"env"[..], b"set", b"setx", b"arg", b"config", b"put"]
+        && ([&b"env"[..], b"set", b"setx", b"setenv", b"arg", b"config", b"put"]
             .iter()
-            .any(|v| v.eq_ignore_ascii_case(verb));
+            .any(|v| v.eq_ignore_ascii_case(verb))
+            // `set -gx NAME value`
+            || verb.ends_with(b"x") && [&b"set -x "[..], b"set -gx ", b"set -Ux ", b"set -xg "]
+                .iter()
+                .any(|v| export.ends_with(v)));
+    let directive = [&b"requirepass"[..], b"masterauth"]
+        .iter()
+        .any(|d| slice(text, start, end).eq_ignore_ascii_case(d));
     let netrc = slice(text, start, end).eq_ignore_ascii_case(b"password") && {
         let line = slice(text, start.saturating_sub(160), start);
         line.windows(6).any(|w| w == b"login ") || line.windows(8).any(|w| w == b"machine ")
     };
-    (setter || netrc)
+    (setter || netrc || directive)
         .then(|| read(text, j, Style::Assigned))
         .flatten()
 }
@@ -459,6 +560,18 @@ mod tests {
             "f(KEY=v4lue)",
             "KEY: Bearer v4lue",
             "\\nKEY=v4lue",
+            "Dim KEY As String = \"v4lue\"",
+            "set -gx KEY v4lue",
+            "gh secret set KEY --body \"v4lue\"",
+            "--name KEY --value v4lue --type SecureString",
+            "process.env.KEY || \"v4lue\"",
+            "process.env.KEY ?? 'v4lue'",
+            "os.getenv(\"KEY\") or \"v4lue\"",
+            "KEY ?= v4lue",
+            "${KEY:-v4lue}",
+            "variable \"KEY\" {\n  type = string\n  default = \"v4lue\"\n}",
+            "<property name=\"KEY\">v4lue</property>",
+            "<key>KEY</key>\n\t<string>v4lue</string>",
         ] {
             assert_eq!(value(text, "KEY").as_deref(), Some("v4lue"), "{text}");
         }

@@ -7,7 +7,7 @@ use super::{
         run_end, run_start, skip_blank, slice,
     },
     checksum,
-    gates::{is_token_value, reads_as_words},
+    gates::{is_part, is_secret, is_token_value, reads_as_words},
     names::NameClass,
     quality::{entropy, is_placeholder, is_reference, mix},
     scan::Scan,
@@ -52,6 +52,7 @@ pub(crate) enum Call {
     Authorization,
     Cookie,
     Command,
+    IdentifiedBy,
     Hash,
     DockerAuth,
     Url,
@@ -132,6 +133,13 @@ pub(crate) const TRIGGERS: &[(&str, bool, Call)] = &[
     ("key<", true, Call::Name),
     ("key>", true, Call::Name),
     ("key\\", true, Call::Name),
+    ("key)", true, Call::Name),
+    ("key\n", true, Call::Name),
+    ("key\r", true, Call::Name),
+    ("key1", true, Call::Name),
+    ("key2", true, Call::Name),
+    ("masterauth", true, Call::Name),
+    ("identified by", true, Call::IdentifiedBy),
     ("key_", true, Call::Name),
     ("keyid", true, Call::Name),
     ("jwt", true, Call::Name),
@@ -144,6 +152,14 @@ pub(crate) const TRIGGERS: &[(&str, bool, Call)] = &[
     ("mysql", false, Call::Command),
     ("redis-cli", false, Call::Command),
     ("docker login", false, Call::Command),
+    ("mongo", false, Call::Command),
+    ("ldapsearch", false, Call::Command),
+    ("ldapmodify", false, Call::Command),
+    ("ldapadd", false, Call::Command),
+    ("openssl ", false, Call::Command),
+    ("az login", false, Call::Command),
+    ("registry login", false, Call::Command),
+    ("podman login", false, Call::Command),
     ("wget ", false, Call::Command),
     ("$apr1$", false, Call::Hash),
     ("$2y$", false, Call::Hash),
@@ -176,6 +192,7 @@ pub(crate) fn call(call: Call, hit: usize, scan: &mut Scan<'_, '_>) {
         Call::Authorization => authorization(hit, scan),
         Call::Cookie => cookie(hit, scan),
         Call::Command => command(hit, scan),
+        Call::IdentifiedBy => identified_by(hit, scan),
         Call::Hash => hash(hit, scan),
         Call::DockerAuth => docker_auth(hit, scan),
         Call::Url => super::url::url(hit, scan),
@@ -211,10 +228,9 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     };
     skip_long(&value, scan);
     // "api key" with a blank, as people write it.
-    if start > 0
-        && is_blank(before(text, start))
-        && slice(text, start, end).eq_ignore_ascii_case(b"key")
-    {
+    let word = slice(text, start, end);
+    let spoken = value.style == assign::Style::Prose && word.eq_ignore_ascii_case(b"token");
+    if start > 0 && is_blank(before(text, start)) && (spoken || word.eq_ignore_ascii_case(b"key")) {
         start = run_start(text, start.saturating_sub(1), 16, |b| {
             b.is_ascii_alphabetic()
         });
@@ -222,6 +238,10 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     let Some(class) = scan.class(start, end) else {
         return;
     };
+    // `did:key:z6Mk…`
+    if class == NameClass::WeakKey && before(text, start) == b':' {
+        return;
+    }
     let value = if class == NameClass::Passphrase {
         assign::phrase(text, value)
     } else {
@@ -233,7 +253,7 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
         quoted: value.quoted || connection,
         ..value
     };
-    if !scan.is_secret(class, &value) {
+    if !(scan.is_secret(class, &value) || connection && is_part(text, &value)) {
         return;
     }
     let kind = if connection {
@@ -445,6 +465,12 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
         ("mysql", &["-p"], false),
         ("redis-cli", &["-a", "--pass"], false),
         ("docker", &["-p", "--password"], false),
+        ("mongo", &["-p", "--password"], false),
+        ("ldap", &["-w"], false),
+        ("openssl", &["-pass", "-passin", "-passout"], false),
+        ("az login", &["-p", "--password"], false),
+        ("registry login", &["-p", "--password"], false),
+        ("podman login", &["-p", "--password"], false),
     ];
     let text = scan.text;
     if is_word(before(text, hit)) && !free_left(text, hit) {
@@ -497,6 +523,13 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
         else {
             continue;
         };
+        let mut value = value;
+        if program == "openssl" {
+            let Some(rest) = slice(text, value.start, value.end).strip_prefix(b"pass:") else {
+                continue;
+            };
+            value.start = value.end.saturating_sub(rest.len());
+        }
         let whole = slice(text, value.start, value.end);
         let secret = if pair {
             whole
@@ -516,6 +549,16 @@ fn command(hit: usize, scan: &mut Scan<'_, '_>) {
                 Span::new(value.start, value.end),
             );
         }
+    }
+}
+
+/// `CREATE USER x IDENTIFIED BY 'password'`, `IDENTIFIED WITH plugin BY 'password'` aside.
+fn identified_by(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let from = skip_blank(text, hit.saturating_add(13));
+    let value = assign::read(text, from, assign::Style::Assigned);
+    if let Some(value) = value.filter(|v| v.quoted && is_secret(NameClass::Password, text, v)) {
+        scan.found(Builtin::AssignedPassword, Span::new(value.start, value.end));
     }
 }
 

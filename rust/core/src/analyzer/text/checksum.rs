@@ -56,12 +56,26 @@ pub(crate) fn luhn(value: &[u8]) -> bool {
     sum > 0 && sum.is_multiple_of(10)
 }
 
+/// Countries of the IBAN registry (SWIFT, release 99).
+const COUNTRIES: &[&[u8; 2]] = &[
+    b"AD", b"AE", b"AL", b"AT", b"AZ", b"BA", b"BE", b"BG", b"BH", b"BI", b"BR", b"BY", b"CH",
+    b"CR", b"CY", b"CZ", b"DE", b"DJ", b"DK", b"DO", b"EE", b"EG", b"ES", b"FI", b"FK", b"FO",
+    b"FR", b"GB", b"GE", b"GI", b"GL", b"GR", b"GT", b"HN", b"HR", b"HU", b"IE", b"IL", b"IQ",
+    b"IS", b"IT", b"JO", b"KW", b"KZ", b"LB", b"LC", b"LI", b"LT", b"LU", b"LV", b"LY", b"MC",
+    b"MD", b"ME", b"MK", b"MN", b"MR", b"MT", b"MU", b"NI", b"NL", b"NO", b"OM", b"PK", b"PL",
+    b"PS", b"PT", b"QA", b"RO", b"RS", b"RU", b"SA", b"SC", b"SD", b"SE", b"SI", b"SK", b"SM",
+    b"SO", b"ST", b"SV", b"TL", b"TN", b"TR", b"UA", b"VA", b"VG", b"XK", b"YE",
+];
+
 /// ISO 13616: the first four characters to the end, letters as numbers, modulo 97 is 1.
 pub(crate) fn iban(value: &[u8]) -> bool {
     let compact: Vec<u8> = value.iter().copied().filter(|b| *b != b' ').collect();
     let Some((head, tail)) = compact.split_at_checked(4) else {
         return false;
     };
+    if !COUNTRIES.iter().any(|country| head.starts_with(*country)) {
+        return false;
+    }
     let mut rest = 0_u32;
     for &b in tail.iter().chain(head) {
         let Some(digit) = char::from(b).to_digit(36) else {

@@ -22,6 +22,7 @@ pub(crate) fn reads_as_words(value: &[u8]) -> bool {
 fn is_something_else(value: &[u8]) -> bool {
     let pathlike = value.contains(&b'/') || value.contains(&b'\\');
     value.windows(3).any(|w| w == b"://")
+        || value.starts_with(b"--")
         || pathlike && reads_as_words(value)
         || value.starts_with(b"./")
         || value.starts_with(b"~/")
@@ -83,7 +84,13 @@ fn dense(value: &[u8], m: Mix) -> bool {
             && h >= 3.6
             && !reads_as_words(value);
     }
-    (m.lower > 0 || m.upper > 0) && h >= 3.3 && !reads_as_words(value)
+    // Short values cannot reach the bits of long ones.
+    let least = if value.len() < 16 && m.digit >= 3 {
+        3.0
+    } else {
+        3.3
+    };
+    (m.lower > 0 || m.upper > 0) && h >= least && !reads_as_words(value)
 }
 
 fn password(value: &[u8], m: Mix, v: &Value) -> bool {
@@ -147,6 +154,36 @@ fn is_plain_key(value: &[u8], m: Mix) -> bool {
         && !is_stand_in(value)
 }
 
+/// What stands between two literals of code: `'--password='.$connection['password']`.
+fn is_between_literals(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b')' | b',' | b']'))
+        || matches!(value.last(), Some(b'[' | b'(' | b'+' | b'.' | b','))
+            && (value.first().is_some_and(u8::is_ascii_punctuation) || value.contains(&b'$'))
+}
+
+/// A call or a type in quotes: `getpass.getpass()`, `Optional[str]`.
+fn is_call(value: &[u8]) -> bool {
+    matches!(value.last(), Some(b')' | b']'))
+        && value
+            .iter()
+            .position(|b| matches!(b, b'(' | b'['))
+            .and_then(|i| value.get(..i))
+            .is_some_and(|head| {
+                head.len() >= 3
+                    && head.iter().all(|&b| is_word(b) || b == b'.')
+                    && head.split(|&b| b == b'.').all(is_readable)
+            })
+}
+
+/// Words in a form: `secure%20password`.
+fn is_form_of_words(value: &[u8]) -> bool {
+    value.windows(3).any(|w| w == b"%20")
+        && value
+            .split(|&b| b == b'%')
+            .map(|part| part.strip_prefix(b"20").unwrap_or(part))
+            .all(is_readable)
+}
+
 /// The judgement.
 pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
     let value = slice(text, v.start, v.end);
@@ -161,6 +198,9 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
         return true;
     }
     if is_placeholder(value) || is_sequence(value) || is_something_else(value) {
+        return false;
+    }
+    if is_between_literals(value) || is_form_of_words(value) || is_call(value) {
         return false;
     }
     // Interpolated strings: `f"{user}:{password}"`.
@@ -220,6 +260,16 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
                 }
         }
     }
+}
+
+/// As [`is_secret`] for a password, but where the value is a part of a connection string: no code.
+pub(crate) fn is_part(text: &[u8], v: &Value) -> bool {
+    let value = slice(text, v.start, v.end);
+    value.len() >= 6
+        && value.is_ascii()
+        && !is_placeholder(value)
+        && !is_sequence(value)
+        && password(value, mix(value), v)
 }
 
 /// Whether a token that a scheme word such as `Bearer` announces is a token.

@@ -42,7 +42,7 @@ use prefilter::Prefilter;
 use rule::Rule;
 use scan::Scan;
 use source::TextMatch;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a literal of the prefilter calls.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ pub struct TextAnalyzer {
     rules: Vec<Rule>,
     /// Fewest bytes of a text that is as a whole one secret of a known format.
     shortest: usize,
+    /// What formats that name themselves begin with, in lower case.
+    heads: HashSet<[u8; 3]>,
     builtins: HashMap<Builtin, DetectorId>,
     organisation: Organisation,
     numbers: bool,
@@ -123,6 +125,7 @@ impl TextAnalyzer {
         let mut literals = Literals::default();
         let mut rules = Vec::new();
         let mut builtins = HashMap::new();
+        let mut heads = HashSet::new();
         for (id, entry) in catalog.iter().filter(|(_, d)| d.kind == DetectorKind::Text) {
             let bad = |message: String| CatalogError::Syntax {
                 file: entry.file.clone(),
@@ -139,6 +142,9 @@ impl TextAnalyzer {
             let index = rules.len();
             for call in calls {
                 let len = call.literal.len();
+                if let ([a, b, c, ..], true) = (call.literal.as_slice(), rule.is_anchored()) {
+                    heads.insert([*a, *b, *c].map(|byte| byte.to_ascii_lowercase()));
+                }
                 let action = match call.offset {
                     Some((min, max)) => Action::Format {
                         rule: index,
@@ -166,6 +172,7 @@ impl TextAnalyzer {
                 .iter()
                 .filter_map(Rule::shortest)
                 .fold(SHORTEST, usize::min),
+            heads,
             rules,
             numbers: builtins.contains_key(&Builtin::PaymentCard)
                 || builtins.contains_key(&Builtin::Iban),

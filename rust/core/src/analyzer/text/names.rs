@@ -48,19 +48,12 @@ const TAILS: &[&str] = &[
     "primary",
     "secondary",
     "default",
-    "v1",
-    "v2",
-    "v3",
     "ro",
     "rw",
     "read",
     "write",
     "admin",
     "root",
-    "0",
-    "1",
-    "2",
-    "3",
     "here",
     "header",
 ];
@@ -199,6 +192,7 @@ const HARMLESS: &[&str] = &[
     "cursor",
     "csrf",
     "xsrf",
+    "websocket",
     "cancellation",
     "cancel",
     "lock",
@@ -355,21 +349,33 @@ fn may_tell(name: &[u8]) -> bool {
     })
 }
 
+/// `2`, `v1`, `1password` has more.
+fn is_version(word: &str) -> bool {
+    let digits = word.strip_prefix('v').unwrap_or(word);
+    !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_tail(word: &str) -> bool {
+    TAILS.contains(&word) || is_version(word)
+}
+
 /// What the name announces, if it is a secret.
 pub(crate) fn classify(name: &str) -> Option<NameClass> {
     if name.len() > 96 || !may_tell(name.as_bytes()) {
         return None;
     }
     let mut words = words(name);
-    while words.len() > 1 && words.last().is_some_and(|w| TAILS.contains(&w.as_str())) {
+    while words.len() > 1 && words.last().is_some_and(|w| is_tail(w)) {
         // "pass" and "test" alone say nothing; with a telling word before them they are tails.
         words.pop();
     }
-    let last = words.last()?.as_str();
+    // `API_KEY2` is one more key.
+    let last = words.last()?.trim_end_matches(|c: char| c.is_ascii_digit());
     let before = words
-        .len()
-        .checked_sub(2)
-        .and_then(|i| words.get(i))
+        .iter()
+        .rev()
+        .skip(1)
+        .find(|w| !is_version(w))
         .map_or("", String::as_str);
     if last == "key" {
         if HARMLESS.contains(&before) && before != "host" {
@@ -377,7 +383,7 @@ pub(crate) fn classify(name: &str) -> Option<NameClass> {
         }
         return if SECRET_KEYS.contains(&before) {
             Some(NameClass::Secret)
-        } else if API_KEY_WORDS.contains(&before) {
+        } else if API_KEY_WORDS.contains(&before) || before.ends_with("api") {
             Some(NameClass::ApiKey)
         } else if words.iter().any(|w| w == "secret" || w == "private") {
             Some(NameClass::Secret)
@@ -386,6 +392,12 @@ pub(crate) fn classify(name: &str) -> Option<NameClass> {
         };
     }
     let class = glued(last)?;
+    if last
+        .strip_suffix("token")
+        .is_some_and(|stem| stem == "csrf" || stem == "xsrf")
+    {
+        return None;
+    }
     if HARMLESS.contains(&before)
         && !matches!(
             before,

@@ -1,6 +1,9 @@
 //! Secrets that are split over several strings of one call: `{"part1": "AKIAIOSF", "part2": "…"}`.
+//!
+//! Adjacent strings are put together in the order in which they stand, over the borders of
+//! containers and over strings that can be no piece; two also the other way round.
 
-use super::{TextAnalyzer, TextContext, scan::Hit};
+use super::{TextAnalyzer, TextContext, gates::reads_as_words, rule::Rule, scan::Hit};
 use crate::{
     detector::DetectorId,
     walk::{Document, LeafId, NodeId, Role},
@@ -12,16 +15,14 @@ const PIECE: usize = 160;
 const MOST: usize = 4;
 /// Most pieces of one message that are put together.
 const TRIED: usize = 256;
-/// Rank of formats that name themselves; all others would find secrets in any two words.
-const FORMAT: u8 = 5;
 
 fn is_piece(text: &str) -> bool {
     (2..=PIECE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 impl TextAnalyzer {
-    /// The strings among the values of nodes `first..last` that make a secret when adjacent ones of
-    /// the same container are put together, with what it is. Looks at the first 256 short strings.
+    /// The strings among the values of nodes `first..last` that make a secret when adjacent ones
+    /// are put together, with what it is. Looks at the first 256 short strings.
     #[must_use]
     pub fn pieces(
         &self,
@@ -31,16 +32,10 @@ impl TextAnalyzer {
     ) -> Vec<(LeafId, DetectorId)> {
         let mut found = Vec::new();
         let mut run: Vec<(LeafId, &str)> = Vec::new();
-        let mut parent = None;
         let mut tried = 0_usize;
         for (leaf, id) in document.leaves.iter().zip(0..) {
             if leaf.role != Role::Value || leaf.node < first || leaf.node >= last {
                 continue;
-            }
-            let here = document.node(leaf.node).map(|n| n.parent);
-            if here != parent || !is_piece(&leaf.text) {
-                run.clear();
-                parent = here;
             }
             if !is_piece(&leaf.text) {
                 continue;
@@ -61,8 +56,20 @@ impl TextAnalyzer {
                     break;
                 }
             }
+            if let [.., a, b] = run.as_slice()
+                && let Some(hit) = self.whole(&[*b, *a])
+            {
+                found.extend([(a.0, hit.detector), (b.0, hit.detector)]);
+                run.clear();
+            }
         }
         found
+    }
+
+    /// Whether it begins with what names it; all else would find secrets in any two words.
+    fn is_format(&self, hit: &Hit) -> bool {
+        let rule = self.rules.iter().find(|r| r.detector() == hit.detector);
+        rule.is_some_and(Rule::is_anchored)
     }
 
     /// A format that all parts together are, and no part is.
@@ -71,12 +78,22 @@ impl TextAnalyzer {
         if length < self.shortest {
             return None;
         }
+        // Any word completes a token that is cut off: some part must be random.
+        let (_, rest) = parts.split_first()?;
+        if rest.iter().all(|(_, text)| reads_as_words(text.as_bytes())) {
+            return None;
+        }
+        let mut bytes = parts.iter().flat_map(|(_, text)| text.bytes());
+        let head = [(); 3].map(|()| bytes.next().unwrap_or(0).to_ascii_lowercase());
+        if !self.heads.contains(&head) {
+            return None;
+        }
         let joined: String = parts.iter().map(|&(_, text)| text).collect();
         let is_format = |text: &str| {
             self.find(text, TextContext::default(), 16)
                 .0
                 .into_iter()
-                .find(|h| h.rank >= FORMAT)
+                .find(|h| self.is_format(h))
         };
         let hit = is_format(&joined)?;
         let all = hit.span.start == 0 && hit.span.end == joined.len();

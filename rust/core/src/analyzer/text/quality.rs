@@ -408,7 +408,8 @@ pub(crate) fn is_reference(value: &[u8]) -> bool {
         return value.ends_with(b"%") || value.starts_with(b"%(") || value.len() <= 3;
     }
     if value.starts_with(b"*") || value.starts_with(b"&") {
-        return value.iter().all(|b| matches!(b, b'*' | b'&'))
+        return value.starts_with(b"&lt;")
+            || value.iter().all(|b| matches!(b, b'*' | b'&'))
             || value.get(1..).is_some_and(|rest| {
                 rest.iter().all(|&b| is_word(b)) && !rest.iter().any(u8::is_ascii_digit)
             });
@@ -458,7 +459,10 @@ pub(crate) fn is_expression(value: &[u8]) -> bool {
             && part.iter().all(|&b| is_word(b))
             && is_readable(part)
     };
-    dotted.len() > 1 && dotted.iter().all(is_ident)
+    let is_name = |part: &&[u8]| {
+        !part.is_empty() && part.iter().all(|&b| b.is_ascii_alphabetic() || b == b'_')
+    };
+    dotted.len() > 1 && (dotted.iter().all(is_ident) || dotted.iter().all(is_name))
         || dotted.len() == 1 && dotted.first().is_some_and(is_ident)
         || contains_fold(value, b"->")
         || contains_fold(value, b"::")
@@ -576,6 +580,7 @@ mod tests {
             "TokenType.EOF",
             "get_secret",
             "req.body.password",
+            "cfg.OAuth.ClientSecret",
         ] {
             assert!(is_expression(code.as_bytes()), "{code}");
         }

@@ -3,7 +3,9 @@
 use super::{
     assign::name_before,
     bytes::{at, before, contains_fold, free_left, free_right, is_blank, is_quote, slice},
-    checksum, names,
+    checksum,
+    gates::reads_as_words,
+    names,
     pattern::{Anchor, FAR, Pattern, WINDOW, anchors, place},
     quality::{is_sequence, is_uuid, mix},
     scan::{Hit, Scan},
@@ -30,6 +32,7 @@ pub(crate) struct Rule {
     allow: Vec<Pattern>,
     placeholders: bool,
     weak: bool,
+    anchored: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +164,7 @@ impl Rule {
                 allow,
                 placeholders: source.placeholders,
                 weak: source.weak,
+                anchored: calls.iter().all(|c| c.offset == Some((0, 0))),
             },
             calls,
         ))
@@ -175,9 +179,14 @@ impl Rule {
         }
     }
 
+    /// Whether the format begins with what names it.
+    pub(crate) const fn is_anchored(&self) -> bool {
+        self.anchored
+    }
+
     /// Fewest bytes of a match, where the format alone tells what it is.
     pub(crate) fn shortest(&self) -> Option<usize> {
-        (self.rank() >= 5).then_some(self.pattern.min)
+        matches!(self.form, Form::Format).then_some(self.pattern.min)
     }
 
     /// Tries a format whose literal stands at `hit`, `min..=max` bytes after the start.
@@ -275,7 +284,11 @@ impl Rule {
         end: usize,
         scan: &mut Scan<'_, '_>,
     ) -> Option<Option<&'static str>> {
-        if self.placeholders && scan.is_placeholder(start, end)
+        // `lip_sync_controller_state` is a name in code, not a value.
+        let is_word = |scan: &mut Scan<'_, '_>| {
+            scan.is_placeholder(start, end) || reads_as_words(slice(scan.text, start, end))
+        };
+        if self.placeholders && is_word(scan)
             || self.min_entropy > 0.0 && scan.entropy(start, end) < self.min_entropy
         {
             return None;
@@ -436,6 +449,10 @@ impl Rule {
         let m = mix(value);
         // A bare hexadecimal number or UUID may be any identifier: something must speak of secrets.
         if !telling && (is_uuid(value) || m.hex) {
+            // A part of a path is the name of something.
+            if before(text, start) == b'/' {
+                return false;
+            }
             let between = slice(text, hit, start);
             return names::is_telling(name_text)
                 || [

@@ -82,7 +82,7 @@ pub(crate) struct Scan<'t, 'a> {
     /// Up to here no block of a key ends.
     pub(crate) footer_until: usize,
     pub(crate) putty_until: usize,
-    pub(crate) line_until: [usize; 8],
+    pub(crate) line_until: [usize; 16],
     pub(crate) fields_until: usize,
     /// The word that was looked at last.
     word: Span,
@@ -121,7 +121,7 @@ impl<'t, 'a> Scan<'t, 'a> {
             pem_until: 0,
             footer_until: 0,
             putty_until: 0,
-            line_until: [0; 8],
+            line_until: [0; 16],
             fields_until: 0,
             word: Span::default(),
             value: Span::default(),

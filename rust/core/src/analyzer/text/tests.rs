@@ -199,6 +199,7 @@ fn masked_examples_are_clean() {
                                     .into(),
                                 finding_type: d.finding_type.clone(),
                                 strategy,
+                                salt: None,
                             })
                         })
                         .collect::<Vec<_>>()
@@ -250,8 +251,24 @@ fn pieces_of_one_container_are_put_together() {
         ])),
         ["AKIA", "IOSFODNN", "7QWERTYU"]
     );
-    assert!(seen(serde_json::json!({"a": "AKIAIOSF", "b": {"c": "ODNN7QWERTYU"}})).is_empty());
+    for call in [
+        serde_json::json!({"a": "AKIAIOSF", "b": {"c": "ODNN7QWERTYU"}}),
+        serde_json::json!({"a": "AKIAIOSF", "note": "and then", "b": "ODNN7QWERTYU"}),
+        serde_json::json!([{"v": "AKIAIOSF"}, {"v": "ODNN7QWERTYU"}]),
+    ] {
+        assert_eq!(seen(call), ["AKIAIOSF", "ODNN7QWERTYU"]);
+    }
+    assert_eq!(
+        seen(serde_json::json!({"part2": "ODNN7QWERTYU", "part1": "AKIAIOSF"})).len(),
+        2
+    );
+    assert_eq!(
+        seen(serde_json::json!(["sk_live_q7R", "k2ZpLx93VbTnE04aBw8"])).len(),
+        2
+    );
     assert!(seen(serde_json::json!(["read_file", "write_file", "sk", "live"])).is_empty());
+    assert!(seen(serde_json::json!(["sk_live_q7Rk2", "customers", "tool"])).is_empty());
+    assert!(seen(serde_json::json!(["tool", "acme_pat_q7Rk2ZpLx93VbTnE0"])).is_empty());
 }
 
 /// Prints how labelled corpora fare, worst families first:

@@ -113,6 +113,8 @@ fn is_password(password: &[u8]) -> bool {
         b"redacted",
         b"<",
         b">",
+        b"&lt;",
+        b"&gt;",
         b"***",
         b"...",
         b"example",
