@@ -23,7 +23,7 @@ LOOPS = 200
 
 
 def rule(number: int) -> dict[str, Any]:
-    """The rule of this number: every tenth has the same kind of condition."""
+    """The rule of this number: every fifteenth has the same kind of condition."""
     conditions: list[dict[str, Any]] = [
         {"tool_name_patterns": [f"tool_{number}_*"]},
         {"tool_categories": ["database"], "environments": [f"env{number}"]},
@@ -35,13 +35,19 @@ def rule(number: int) -> dict[str, Any]:
         {"min_risk_score": 0.99},
         {"any": [{"labels": {"a": f"{number}"}}, {"environments": [f"x{number}"]}]},
         {"tool_name_patterns": [f"exact_{number}"], "not": {"environments": ["production"]}},
+        {"servers": [f"server{number}", f"other{number}"]},
+        {"tool_hints": {"destructiveHint": True}, "tool_categories": ["database", "git"]},
+        {"arg_path_patterns": [f"$..key{number}"], "tool_categories": ["shell", "http"]},
     ]
-    return {
-        "id": f"rule-{number}",
-        "priority": number % 50,
-        "decision": "DENY",
-        "conditions": conditions[number % len(conditions)],
-    }
+    expressions = [
+        f'tool == "exact_{number}" && has(arguments.count) && arguments.count > {number}',
+        f'has(arguments.key{number}) && arguments.key{number} == "x"',
+    ]
+    plain = {"id": f"rule-{number}", "priority": number % 50, "decision": "DENY"}
+    kind = number % (len(expressions) + len(conditions))
+    if kind < len(expressions):
+        return plain | {"when": expressions[kind]}
+    return plain | {"conditions": conditions[kind - len(expressions)]}
 
 
 def best(guard: Guard, frame: bytes) -> float:

@@ -241,7 +241,9 @@ def test_a_reload_amid_ten_thousand_calls_loses_none(guard: str, tmp_path: Path)
     assert seen == list(codes)
     assert all(n == 1 for n in ids.values())
     assert set(range(10_000)) <= set(ids)
-    denied = [e["policy_code"] for e in audit if e["decision"] == "DENY"]
+    reloads = [e["outcome"] for e in audit if e["event_type"] == "policy_reload"]
+    assert reloads == ["reloaded"]
+    denied = [e["policy_code"] for e in audit if e.get("decision") == "DENY"]
     # Once the new rules are there, the old ones are gone.
     assert denied == sorted(denied, key=codes.index)
     assert sum(1 for e in audit if e.get("tool_name")) == len(ids) + 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from benches.corpus import Message, call, hostile
 
+from mcp_egress_guard.bench.workloads import Message, call, hostile
 from mcp_egress_guard.core import EgressGuard
 from mcp_egress_guard.policy.models import MatchCondition, PolicyDecision, PolicyRule
 

@@ -251,7 +251,13 @@ def test_the_hash_follows_what_decides(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("# a comment\n" + GOOD)
     assert load_rules(config).policy_hash == first
     (tmp_path / "a.yaml").write_text(GOOD.replace("[x]", "[y]"))
-    assert load_rules(config).policy_hash != first
+    second = load_rules(config).policy_hash
+    assert second != first
+    config.environment = "production"
+    third = load_rules(config).policy_hash
+    assert third != second
+    config.org_fingerprints = ["Project Bluebird"]
+    assert load_rules(config).policy_hash == third
 
 
 def test_own_detectors_are_loaded_and_checked(tmp_path: Path) -> None:

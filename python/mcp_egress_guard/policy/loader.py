@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +38,8 @@ __all__ = [
 
 SUFFIXES = (".yaml", ".yml")
 MOST_FILES = 10_000
+# Settings that are no part of the hash of what decides.
+UNHASHED = frozenset({"org_fingerprints", "record_calls"})
 DETECTOR_KEYS = frozenset({"detectors"})
 
 
@@ -133,16 +135,24 @@ class LoadedRules:
     allowlists: list[Allowlist] = field(default_factory=list)
     # Of exactly these rules, with the settings of the configuration.
     compiled: core.Guard | None = None
+    # Of the engine, by the configuration.
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def policy_hash(self) -> str:
-        """16 hex digits over everything that decides."""
-        content = {
+        """16 hex digits over everything that decides.
+
+        Code names aside: they are few enough to be guessed from a hash that the log shows.
+        """
+        content: dict[str, Any] = {
             "rules": [rule.for_engine() for rule in self.rules],
             "detectors": self.detectors,
         }
         if self.allowlists:
             content["allowlists"] = [entry.for_engine() for entry in self.allowlists]
+        content["settings"] = {
+            name: value for name, value in self.settings.items() if name not in UNHASHED
+        }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
@@ -419,14 +429,17 @@ def load_rules(
     Raises:
         PolicyError: a file or the store cannot be used; with all problems.
     """
-    if db_path is not None:
-        return _warned(_stored(db_path), today)
+    loaded = _found(config) if db_path is None else _stored(db_path)
+    return _warned(replace(loaded, settings=config.engine_settings()), today)
+
+
+def _found(config: GatewayConfig) -> LoadedRules:
     paths = config.policy_files
     if paths:
         policies = _strict(read_files(paths, config.engine_settings()))
         if policies.rules or policies.detectors or policies.allowlists:
             rules = policies.rules or load_builtin_rules()
-            loaded = LoadedRules(
+            return LoadedRules(
                 rules,
                 "files" if policies.rules else "builtin",
                 policies.detectors,
@@ -435,11 +448,10 @@ def load_rules(
                 policies.allowlists,
                 policies.guard if policies.rules else None,
             )
-            return _warned(loaded, today)
     if config.db_file.is_file():
         loaded = _stored(config.db_file)
         if loaded.rules:
-            return _warned(loaded, today)
+            return loaded
     return LoadedRules(load_builtin_rules(), "builtin")
 
 

@@ -187,8 +187,10 @@ impl PolicyEngine {
             let priority = sources.get(rule.index).map_or(0, |source| source.priority);
             (priority, strictness(rule.decision), rule.index)
         });
-        let conditions = rules.iter().map(|rule| &rule.condition);
-        let index = Index::new(conditions, catalog.iter().count());
+        let filed = rules
+            .iter()
+            .map(|rule| (&rule.condition, rule.when.as_ref()));
+        let index = Index::new(filed, catalog.iter().count());
         let reads_hints = rules.iter().any(Rule::reads_hints);
         Ok(Self {
             sources,

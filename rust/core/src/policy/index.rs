@@ -3,6 +3,7 @@
 use super::{
     condition::{Check, Condition, Probe},
     content::PatternId,
+    when::{Global, When},
 };
 use crate::detector::DetectorId;
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ enum Key {
     Patterns(Vec<PatternId>),
     Label(String, String),
     Environments(Vec<String>),
+    Servers(Vec<String>),
 }
 
 /// Rules by their keys. A rule without one is always asked.
@@ -36,6 +38,7 @@ pub(super) struct Index {
     by_category: [Vec<Rank>; 16],
     by_label: HashMap<String, HashMap<String, Vec<Rank>>>,
     by_environment: HashMap<String, Vec<Rank>>,
+    by_server: HashMap<String, Vec<Rank>>,
     destinations: Vec<Rank>,
     by_pattern: Vec<Vec<Rank>>,
     always: Vec<Rank>,
@@ -43,16 +46,16 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new<'c>(
-        conditions: impl Iterator<Item = &'c Condition>,
+        rules: impl Iterator<Item = (&'c Condition, Option<&'c When>)>,
         detectors: usize,
     ) -> Self {
         let mut index = Self {
             by_detector: vec![Vec::new(); detectors],
             ..Self::default()
         };
-        for (rank, condition) in conditions.enumerate() {
+        for (rank, (condition, when)) in rules.enumerate() {
             index.rules = rank.saturating_add(1);
-            match keys(condition) {
+            match keys(condition, when) {
                 Some(keys) => keys.into_iter().for_each(|key| index.add(rank, key)),
                 None => index.always.push(rank),
             }
@@ -96,6 +99,11 @@ impl Index {
             Key::Environments(names) => {
                 for name in names {
                     self.by_environment.entry(name).or_default().push(rank);
+                }
+            }
+            Key::Servers(names) => {
+                for name in names {
+                    self.by_server.entry(name).or_default().push(rank);
                 }
             }
             Key::Patterns(patterns) => {
@@ -162,6 +170,11 @@ impl Index {
         {
             ranks.add(list);
         }
+        if !self.by_server.is_empty()
+            && let Some(list) = self.by_server.get(&facts.server.to_ascii_lowercase())
+        {
+            ranks.add(list);
+        }
         if !self.by_pattern.is_empty() {
             for (list, found) in self.by_pattern.iter().zip(probe.found()) {
                 if *found {
@@ -205,16 +218,18 @@ impl Ranks {
 }
 
 /// What must be there for a condition to hold: one of these; `None` where that is not known.
-fn keys(condition: &Condition) -> Option<Vec<Key>> {
-    let single = condition.checks.iter().filter_map(key);
+fn keys(condition: &Condition, when: Option<&When>) -> Option<Vec<Key>> {
+    let checks = condition.checks.iter().filter_map(key);
+    let single = checks.chain(when.and_then(key_of_expression));
     // The one that is there most rarely.
     if let Some((_, key)) = single.min_by_key(|(order, _)| *order) {
         return Some(vec![key]);
     }
     condition.checks.iter().find_map(|check| match check {
-        Check::All(groups) => groups.iter().find_map(keys),
+        Check::All(groups) => groups.iter().find_map(|group| keys(group, None)),
         Check::Any(groups) => {
-            let each: Option<Vec<Vec<Key>>> = groups.iter().map(keys).collect();
+            let each = groups.iter().map(|group| keys(group, None));
+            let each: Option<Vec<Vec<Key>>> = each.collect();
             each.map(|keys| keys.into_iter().flatten().collect())
         }
         _ => None,
@@ -242,10 +257,23 @@ fn key(check: &Check) -> Option<(u8, Key)> {
             }
         },
         Check::Environments(globs) => (3, Key::Environments(globs.literals()?)),
+        Check::Servers(globs) => (4, Key::Servers(globs.literals()?)),
         Check::Destinations(_) => (4, Key::Destinations),
         Check::Categories(set) => (7, Key::Categories(set.0)),
         // Asking for it costs a search through the message.
         Check::Content(patterns) => (8, Key::Patterns(patterns.clone())),
         _ => return None,
     })
+}
+
+/// The same of an expression.
+fn key_of_expression(when: &When) -> Option<(u8, Key)> {
+    let named = |global| {
+        when.names(global)
+            .map(|name| vec![name.to_ascii_lowercase()])
+    };
+    let tool = || Some((2, Key::Tools(named(Global::Tool)?)));
+    let environment = || Some((3, Key::Environments(named(Global::Environment)?)));
+    let server = || Some((4, Key::Servers(named(Global::Server)?)));
+    tool().or_else(environment).or_else(server)
 }

@@ -535,6 +535,7 @@ fn rules_of_all_kinds_are_asked_wherever_they_are_filed() {
         hosts: vec!["a.example"],
         environment: "Production",
         labels: vec![("team", "x"), ("a", "b")],
+        server: "store",
         ..Case::default()
     };
     for conditions in [
@@ -543,6 +544,7 @@ fn rules_of_all_kinds_are_asked_wherever_they_are_filed() {
         json!({"labels": {"a": "b", "team": "x"}}),
         json!({"environments": ["production", "test"]}),
         json!({"destination_domains": ["*.example"]}),
+        json!({"servers": ["other", "Store"]}),
         json!({"tool_name_patterns": ["DB_query"]}),
         json!({"tool_name_patterns": ["db_*"]}),
         json!({"tool_categories": ["database"]}),
@@ -564,6 +566,23 @@ fn rules_of_all_kinds_are_asked_wherever_they_are_filed() {
             .chain([rule("r", 99, "DENY", &conditions)])
             .collect();
         assert_eq!(case.decide(&many).primary, Some(70), "{conditions}");
+    }
+    for (when, matches) in [
+        ("tool == 'db_query'", true),
+        ("arguments.nosuch == 1 && tool == 'db_query'", true),
+        ("arguments.nosuch == 1 && tool == 'other'", false),
+        ("'DB_QUERY' == tool", false),
+        ("environment == 'Production' && risk > 0.9", true),
+        ("environment == 'production'", false),
+        ("server == 'store'", true),
+        ("tool == 'other' || risk > 0.9", true),
+        ("!(tool == 'other')", true),
+        ("tool != 'other'", true),
+    ] {
+        let mut last = rule("r", 99, "DENY", &json!({}));
+        last["when"] = json!(when);
+        let primary = case.decide(&[last]).primary;
+        assert_eq!(primary.is_some(), matches, "{when}");
     }
     assert!(!case.matches(json!({"min_risk_score": 0.96})));
 }

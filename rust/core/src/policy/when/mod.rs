@@ -132,6 +132,24 @@ enum Expression {
     Fold(Box<Fold>),
 }
 
+impl Expression {
+    fn names(&self, global: Global) -> Option<&str> {
+        match self {
+            Self::And(a, b) => a.names(global).or_else(|| b.names(global)),
+            Self::Compare(Comparison::Equal, a, b) => match (&**a, &**b) {
+                (Self::Global(found), Self::Text(text))
+                | (Self::Text(text), Self::Global(found))
+                    if *found == global =>
+                {
+                    Some(text)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// A macro over a list or a map, written out.
 #[derive(Debug)]
 struct Fold {
@@ -184,6 +202,12 @@ impl When {
     pub(super) fn reads_content(&self) -> bool {
         let content = [Global::Findings, Global::Risk];
         self.uses.iter().any(|global| content.contains(global))
+    }
+
+    /// The text that this must be for the expression to hold or to be a fault, if it says so:
+    /// `tool == "x" && …`. An operand that is false decides whatever becomes of the others.
+    pub(super) fn names(&self, global: Global) -> Option<&str> {
+        self.expression.names(global)
     }
 
     /// Whether it asks for the server's hints on its tools.
