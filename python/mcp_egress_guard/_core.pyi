@@ -131,6 +131,15 @@ class Guard:
         """Of each rule, in the order of decision: index, concerned, matched, conditions."""
 
     def analyze_text(self, text: str, name: str | None = None) -> list[_Row]: ...
+    def outline(self, command: str) -> str:
+        """What would run if a shell ran the command, as JSON; see `egress-guard explain`.
+
+        `steps` in the order in which they run, each with its `parent` by index, `kind`, `start` and
+        `end` in bytes of the command, `argv` (U+FFFC for what cannot be known before it runs),
+        `writes`, `source`, `output`, `sink`, `scope`, `privileged`, `many` and `findings`; `cut`
+        if there are more than 1,000; and the `findings` of no step. Secrets are masked.
+        """
+
     def rule_ids(self) -> list[str]: ...
 
 @final

@@ -292,6 +292,14 @@ class EgressGuard:
             for index, concerned, matched, conditions in rows or ()
         ]
 
+    def outline(self, command: str) -> dict[str, Any]:
+        """What would run if a shell ran the command: `steps`, `cut` and `findings`.
+
+        The stub of the extension describes them. Secrets are masked, and nothing is run.
+        """
+        tree: dict[str, Any] = json.loads(self.engine.guard.outline(command))
+        return tree
+
     def evaluate_mcp_message(
         self, message: dict[str, Any]
     ) -> tuple[dict[str, Any] | None, EvaluationResult]:

@@ -149,6 +149,7 @@ def show(result: EvaluationResult) -> None:
         "Risk Score": f"{result.risk_score:.2f}",
         "Rule": f"{rule['id']} ({rule.get('name', '')})" if rule else "",
         "Hint": str(rule.get("remediation_hint", "")),
+        "Safe alternative": str(rule.get("safe_alternative", "")),
     }
     for name, text in lines.items():
         if text:

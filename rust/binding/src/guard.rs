@@ -9,7 +9,7 @@ use egress_guard_core::{
     walk::{Document, ROOT},
 };
 use pyo3::{
-    exceptions::PyValueError,
+    exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
     types::{PyBytes, PyString},
 };
@@ -111,6 +111,20 @@ impl Guard {
     }
 
     /// Ids of the rules, in load order.
+    fn outline(&self, py: Python<'_>, command: &str) -> PyResult<String> {
+        let guard = &self.inner;
+        let outline = py.detach(|| {
+            caught(|| {
+                guard
+                    .analyzers
+                    .command
+                    .outline(command, &guard.analyzers, &guard.settings.limits)
+                    .to_string()
+            })
+        });
+        outline.ok_or_else(|| PyRuntimeError::new_err("internal error in an analyzer"))
+    }
+
     fn rule_ids(&self) -> Vec<String> {
         self.inner
             .policy

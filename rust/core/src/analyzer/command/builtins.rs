@@ -18,6 +18,9 @@ impl Shell<'_> {
     ) -> Option<Value> {
         let args = argv.get(1..).unwrap_or_default();
         let none = Some(Value::default());
+        if self.state(program, args, scope) {
+            return none;
+        }
         match program {
             "cd" | "pushd" => {
                 let target = args
@@ -42,103 +45,7 @@ impl Shell<'_> {
                 none
             }
             "echo" => Some(produce::echo(args)),
-            "printf" => {
-                if let [flag, name, rest @ ..] = args
-                    && flag.text == "-v"
-                {
-                    self.hidden(&name.text, scope);
-                    let value = produce::printf(rest);
-                    self.vars.insert(name.text.clone(), vec![value]);
-                    return none;
-                }
-                Some(produce::printf(args))
-            }
-            "set" if !args.is_empty() => {
-                if let Some(at) = args.iter().position(|a| a.text == "--") {
-                    let mut positional = vec![Value::known("sh")];
-                    positional.extend(
-                        args.get(at.saturating_add(1)..)
-                            .unwrap_or_default()
-                            .iter()
-                            .cloned(),
-                    );
-                    self.positional = positional;
-                }
-                none
-            }
-            "shift" => {
-                if self.positional.len() > 1 {
-                    self.positional.remove(1);
-                }
-                none
-            }
-            "declare" | "typeset" | "local" | "export" | "readonly"
-                if args.iter().any(|a| a.text.contains('=')) =>
-            {
-                let reference = args
-                    .iter()
-                    .any(|a| a.text.starts_with('-') && a.text.contains('n'));
-                for arg in args {
-                    if let Some((name, value)) = arg.text.split_once('=') {
-                        if reference && self.references.len() < 64 {
-                            self.references.push((name.to_owned(), value.to_owned()));
-                            let target = self.vars.get(value).cloned().unwrap_or_default();
-                            self.vars.insert(name.to_owned(), target);
-                            continue;
-                        }
-                        self.hidden(&arg.text, scope);
-                        self.environment(
-                            name,
-                            &Value {
-                                text: value.to_owned(),
-                                ..arg.clone()
-                            },
-                            scope,
-                        );
-                        self.vars.insert(
-                            name.trim_end_matches('+').to_owned(),
-                            vec![Value {
-                                text: value.to_owned(),
-                                ..arg.clone()
-                            }],
-                        );
-                    }
-                }
-                none
-            }
-            "let" | "unset" | "read" | "test" | "[" | "declare" | "typeset" | "getopts"
-            | "wait" => {
-                for arg in args {
-                    self.arithmetic(arg, scope);
-                }
-                if program == "read" {
-                    let input = self.stdin.clone().unwrap_or_else(|| Value::unknown(0));
-                    let names: Vec<String> = args
-                        .iter()
-                        .filter(|a| !a.text.starts_with('-'))
-                        .map(|a| a.text.clone())
-                        .collect();
-                    for name in names {
-                        let value = if input.is_known() {
-                            Value::known(input.text.lines().next().unwrap_or_default())
-                        } else {
-                            Value {
-                                text: input.text.lines().next().unwrap_or_default().to_owned(),
-                                ..input.clone()
-                            }
-                        };
-                        self.vars.insert(name, vec![value]);
-                    }
-                    self.vars
-                        .entry("REPLY".into())
-                        .or_insert_with(|| vec![Value::unknown(input.from)]);
-                }
-                if matches!(program, "declare" | "typeset") {
-                    None
-                } else {
-                    none
-                }
-            }
+            "printf" => Some(produce::printf(args)),
             "alias" => {
                 for arg in args {
                     if let Some((name, text)) = arg.text.split_once('=') {
@@ -160,20 +67,6 @@ impl Shell<'_> {
                     }
                 }
                 none
-            }
-            "mapfile" | "readarray" => {
-                let input = self.stdin.clone().unwrap_or_else(|| Value::unknown(0));
-                let name = args
-                    .iter()
-                    .rfind(|a| !a.text.starts_with('-'))
-                    .map_or_else(|| "MAPFILE".to_owned(), |a| a.text.clone());
-                let lines = if input.is_known() {
-                    input.text.lines().take(64).map(Value::known).collect()
-                } else {
-                    vec![input]
-                };
-                self.vars.insert(name, lines);
-                None
             }
             "eval" => {
                 let mut text = Value::default();
@@ -266,6 +159,7 @@ impl Shell<'_> {
         if program == "tee" {
             let input = self.stdin.clone().unwrap_or_default();
             for arg in args.iter().filter(|a| !a.text.starts_with('-')) {
+                self.feed(arg, &input, scope);
                 self.write_file(arg, &input);
             }
             return Some(input);

@@ -56,6 +56,7 @@ impl Shell<'_> {
         writes: &[Value],
         scope: &mut Scope<'_>,
     ) -> Value {
+        let direct = std::mem::take(&mut self.direct);
         let Some((first, args)) = argv.split_first() else {
             self.detect("", &[], writes, scope);
             return self.stdin.clone().unwrap_or_default();
@@ -86,7 +87,7 @@ impl Shell<'_> {
             }
             return Value::unknown(from::OUTPUT);
         };
-        if !first.text.contains('/') {
+        if !direct && !first.text.contains('/') {
             if self.functions.contains_key(&program)
                 && let Some(out) = self.call(&program, argv, scope)
             {
@@ -381,6 +382,8 @@ impl Shell<'_> {
                 | "busybox"
                 | "docker-compose"
         );
+        // Only `command -p` and the like look for functions, and none of them calls one.
+        self.direct = true;
         let out = self.dispatch(argv, &[], scope);
         self.lenient = lenient;
         scope.depth = depth;

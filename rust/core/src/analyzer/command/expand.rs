@@ -2,11 +2,15 @@
 //! substitutions, splitting.
 
 use super::{
+    arithmetic::evaluate,
+    parse::flat,
+    pattern::{MAX_TRIED, Pattern},
     place::HOME,
     shell::Shell,
     syntax::{Param, Part, Word},
     trace::Kind,
-    value::{HOLE, Value, from, glob},
+    value::{HOLE, Value, from},
+    vars::{self, Vars},
 };
 use crate::analyzer::Scope;
 use std::borrow::Cow;
@@ -71,6 +75,13 @@ impl Fields {
 impl Shell<'_> {
     /// The arguments a word becomes.
     pub(super) fn fields(&mut self, word: &Word, scope: &mut Scope<'_>) -> Vec<Value> {
+        let mut out = Vec::new();
+        self.fields_into(word, &mut out, scope);
+        out
+    }
+
+    /// Appends the arguments a word becomes.
+    pub(super) fn fields_into(&mut self, word: &Word, out: &mut Vec<Value>, scope: &mut Scope<'_>) {
         if let [
             Part::Text {
                 text,
@@ -79,10 +90,12 @@ impl Shell<'_> {
         ] = word.as_slice()
             && !text.contains(['{', '~', '*', '?', '['])
         {
-            return vec![Value::known(text.as_str())];
+            out.push(Value::known(text.as_str()));
+            return;
         }
         if !self.pay(1) {
-            return vec![Value::unknown(0)];
+            out.push(Value::unknown(0));
+            return;
         }
         let mut fields = Fields::default();
         let (words, cut) = braces(word);
@@ -94,10 +107,10 @@ impl Shell<'_> {
             fields.finish();
         }
         self.pay(fields.done.iter().map(|v| v.text.len()).sum());
-        fields.done
+        out.append(&mut fields.done);
     }
 
-    fn separators(&self) -> Cow<'static, str> {
+    pub(super) fn separators(&self) -> Cow<'static, str> {
         match self.vars.get("IFS").and_then(|v| v.first()) {
             Some(ifs) if ifs.is_known() => ifs.text.clone().into(),
             _ => " \t\n".into(),
@@ -118,25 +131,14 @@ impl Shell<'_> {
                         || text.contains('[') && text.len() > 1;
                     fields.text(&text);
                 }
-                Part::Double(parts) => {
-                    if let [Part::Param(p)] = parts.as_slice()
-                        && (p.name == "@" || p.index.as_ref().is_some_and(is_all))
-                    {
-                        let values = self.parameter(p, scope);
-                        for (n, value) in values.iter().enumerate() {
-                            if n > 0 {
-                                fields.finish();
-                            }
-                            fields.add(value);
-                        }
-                    } else {
-                        let value = self.joined(parts, scope);
-                        fields.add(&value);
-                    }
-                }
+                Part::Double(parts) => self.add_quoted(parts, fields, scope),
                 Part::Param(p) => {
+                    let Some(values) = self.parameter(p, scope) else {
+                        self.add_argument(&p.arg, fields, scope);
+                        continue;
+                    };
                     let separators = self.separators();
-                    for (n, value) in self.parameter(p, scope).iter().enumerate() {
+                    for (n, value) in values.iter().enumerate() {
                         if n > 0 {
                             fields.finish();
                         }
@@ -152,6 +154,52 @@ impl Shell<'_> {
                     let value = self.part(part, scope);
                     fields.add(&value);
                 }
+            }
+        }
+    }
+
+    /// Double quotes: one field, but for `$@` and its like in them.
+    fn add_quoted(&mut self, parts: &[Part], fields: &mut Fields, scope: &mut Scope<'_>) {
+        let spread = |part: &Part| matches!(part, Part::Param(p) if spreads(p));
+        // `"$@"` of nothing is nothing; `""` is an empty field.
+        fields.started |= !matches!(parts, [only] if spread(only));
+        for part in parts {
+            match part {
+                Part::Text { text, .. } => fields.text(text),
+                Part::Param(p) if spreads(p) => {
+                    let Some(values) = self.parameter(p, scope) else {
+                        let value = self.joined(&p.arg, scope);
+                        fields.add(&value);
+                        continue;
+                    };
+                    for (n, value) in values.iter().enumerate() {
+                        if n > 0 {
+                            fields.finish();
+                        }
+                        fields.add(value);
+                    }
+                }
+                part => {
+                    let mut value = self.part(part, scope);
+                    value.glob = false;
+                    fields.add(&value);
+                }
+            }
+        }
+    }
+
+    /// What an unquoted `${x:-…}` takes instead: split where it is not quoted.
+    fn add_argument(&mut self, word: &[Part], fields: &mut Fields, scope: &mut Scope<'_>) {
+        let separators = self.separators();
+        for part in word {
+            if let Part::Text {
+                text,
+                quoted: false,
+            } = part
+            {
+                fields.split(&Value::known(&*tilde(text)), &separators);
+            } else {
+                self.add_parts(std::slice::from_ref(part), fields, scope);
             }
         }
     }
@@ -190,10 +238,16 @@ impl Shell<'_> {
             },
             Part::Double(parts) => self.joined(parts, scope),
             Part::Param(p) => {
+                let Some(values) = self.parameter(p, scope) else {
+                    return self.joined(&p.arg, scope);
+                };
+                let star = p.name == "*" || p.index.as_ref().is_some_and(|i| is_text(i, "*"));
+                let separators = if star { self.separators() } else { " ".into() };
+                let between = separators.chars().next();
                 let mut out = Value::default();
-                for (i, value) in self.parameter(p, scope).iter().enumerate() {
-                    if i > 0 {
-                        out.push(" ");
+                for (i, value) in values.iter().enumerate() {
+                    if let Some(c) = between.filter(|_| i > 0) {
+                        out.push(c.encode_utf8(&mut [0; 4]));
                     }
                     out.append(value);
                 }
@@ -222,27 +276,45 @@ impl Shell<'_> {
         }
     }
 
-    /// A plain number stays; anything else is evaluated for what it hides.
+    /// The number of an expression; what its variables hide is followed.
     pub(super) fn arithmetic(&mut self, text: &Value, scope: &mut Scope<'_>) -> Value {
-        self.hidden(&text.text, scope);
-        for name in text
-            .text
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        let trimmed = text.text.trim();
+        if trimmed
+            .parse::<u32>()
+            .is_ok_and(|n| trimmed == "0" || n > 0 && !trimmed.starts_with(['0', '+']))
         {
-            if let Some(value) = self.vars.get(name).and_then(|v| v.first()).cloned() {
-                self.hidden(&value.text, scope);
+            return Value::known(trimmed);
+        }
+        self.hidden(&text.text, scope);
+        let mut seen: Vec<String> = Vec::new();
+        let mut todo = vec![text.text.clone()];
+        while let Some(text) = todo.pop() {
+            for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                if seen.len() < 32
+                    && let Some(value) = self.vars.get(name).and_then(|v| v.first()).cloned()
+                    && !seen.iter().any(|s| s == name)
+                {
+                    seen.push(name.to_owned());
+                    self.hidden(&value.text, scope);
+                    if value.text.len() < 4096 {
+                        todo.push(value.text);
+                    }
+                }
             }
         }
-        if text.text.trim().parse::<i64>().is_ok() {
-            Value::known(text.text.trim())
-        } else {
-            Value::unknown(0)
+        match evaluate(&mut self.vars, &text.text) {
+            Some(number) => Value::known(number.to_string()),
+            None => Value::unknown(0),
         }
     }
 
-    fn lookup(&self, name: &str) -> Vec<Value> {
+    fn lookup(&mut self, name: &str) -> Vec<Value> {
         if let Some(values) = self.vars.get(name) {
-            return values.clone();
+            let values = values.clone();
+            if !self.vars.others(name).is_empty() && !self.used.iter().any(|n| n == name) {
+                self.used.push(name.to_owned());
+            }
+            return values;
         }
         match name {
             "@" | "*" => return self.positional.get(1..).unwrap_or_default().to_vec(),
@@ -268,7 +340,10 @@ impl Shell<'_> {
                     self.positional.len().saturating_sub(1).to_string(),
                 )];
             }
-            "?" | "-" | "!" | "$" | "RANDOM" | "UID" | "PPID" | "LINENO" => {
+            "?" | "-" | "!" | "$" | "RANDOM" | "UID" | "EUID" | "PPID" | "LINENO" | "USER"
+            | "LOGNAME" | "LANG" | "TERM" | "SHLVL" | "HOSTNAME" | "OSTYPE" | "HOSTTYPE"
+            | "MACHTYPE" | "SECONDS" | "EPOCHSECONDS" | "BASHPID" | "BASH_VERSION" | "OPTIND"
+            | "SRANDOM" | "BASHOPTS" | "SHELLOPTS" => {
                 return vec![Value::unknown(0)];
             }
             _ => {}
@@ -307,77 +382,134 @@ impl Shell<'_> {
         vec![Value::unknown(bits)]
     }
 
-    fn parameter(&mut self, p: &Param, scope: &mut Scope<'_>) -> Vec<Value> {
-        if let Some(index) = &p.index {
-            let index = self.joined(index, scope);
-            self.hidden(&index.text, scope);
+    /// One element of an array.
+    fn element(&mut self, name: &str, key: &Value, scope: &mut Scope<'_>) -> Vec<Value> {
+        if !self.vars.contains_key(name) {
+            return self.lookup(name);
         }
-        let mut name = p.name.clone();
+        if let Some(value) = self.vars.key(name, &key.text).filter(|_| key.is_known()) {
+            return vec![value.clone()];
+        }
+        let number = self.arithmetic(key, scope);
+        if !number.is_known() {
+            // Any of them.
+            let all = self.lookup(name);
+            return match all.as_slice() {
+                [] | [_] => all,
+                _ => vec![Value::unknown(all.iter().fold(0, |bits, v| bits | v.from))],
+            };
+        }
+        self.vars
+            .key(name, &number.text)
+            .cloned()
+            .into_iter()
+            .collect()
+    }
+
+    /// `${@:1}`, `${a[@]:1:2}`.
+    fn slice(&mut self, name: &str, values: Vec<Value>, arg: &Value) -> Vec<Value> {
+        let mut all = values;
+        if matches!(name, "@" | "*") {
+            let zero = self.positional.first().cloned();
+            all.insert(0, zero.unwrap_or_else(|| Value::known("bash")));
+        }
+        match range_of(&mut self.vars, &arg.text, all.len()) {
+            Some((start, end)) => all.get(start..end).unwrap_or_default().to_vec(),
+            None => vec![Value::unknown(0)],
+        }
+    }
+
+    /// What a parameter becomes; `None` where it is its argument.
+    fn parameter(&mut self, p: &Param, scope: &mut Scope<'_>) -> Option<Vec<Value>> {
+        let mut all = matches!(p.name.as_str(), "@" | "*");
+        let mut name = Cow::Borrowed(p.name.as_str());
+        let mut key = None;
+        if let Some(index) = &p.index {
+            all = is_all(index);
+            if !all {
+                let index = self.joined(index, scope);
+                self.hidden(&index.text, scope);
+                key = Some(index);
+            }
+        }
         if p.indirect {
-            let target = self.lookup(&name);
-            if let Some(target) = target.first() {
+            if all && p.index.is_some() {
+                return Some(self.vars.keys(&name));
+            }
+            if matches!(p.op, "@" | "*") && p.arg.is_empty() {
+                return Some(vec![Value::unknown(0)]);
+            }
+            let target = match key.take() {
+                Some(key) => self.element(&name, &key, scope),
+                None => self.lookup(&name),
+            };
+            if let Some(target) = target.into_iter().next() {
                 self.hidden(&target.text, scope);
-                if target.is_known() {
-                    name = target.text.clone();
-                } else {
-                    return vec![target.clone()];
+                if !target.is_known() {
+                    return Some(vec![target]);
+                }
+                match vars::element(&target.text) {
+                    Some((base, index)) => {
+                        all = matches!(index, "@" | "*");
+                        key = (!all).then(|| Value::known(index));
+                        name = Cow::Owned(base.to_owned());
+                    }
+                    None => name = Cow::Owned(target.text),
                 }
             }
         }
-        let mut values = self.lookup(&name);
-        if !self.pay(values.iter().map(|v| v.text.len()).sum()) {
-            return vec![Value::unknown(0)];
+        let mut values = match &key {
+            Some(key) => self.element(&name, key, scope),
+            None => self.lookup(&name),
+        };
+        if !all && values.len() > 1 {
+            values.truncate(1);
         }
-        match &p.index {
-            Some(index) if !is_all(index) => {
-                let index = self.joined(index, scope);
-                let n = index.text.parse::<usize>();
-                values = match n {
-                    Ok(n) => values.get(n).cloned().into_iter().collect(),
-                    Err(_) => values.first().cloned().into_iter().collect(),
-                };
-            }
-            Some(_) => {}
-            None if self.vars.contains_key(&name) => values.truncate(1),
-            None => {}
+        if !self.pay(values.iter().map(|v| v.text.len()).sum()) {
+            return Some(vec![Value::unknown(0)]);
         }
         if p.length {
-            return vec![values.first().filter(|v| v.is_known()).map_or_else(
-                || Value::unknown(0),
-                |v| Value::known(v.text.len().to_string()),
-            )];
+            let known = values.iter().all(Value::is_known);
+            let length = match values.as_slice() {
+                values if all => values.len(),
+                [value] => value.text.chars().count(),
+                _ => 0,
+            };
+            return Some(vec![if known {
+                Value::known(length.to_string())
+            } else {
+                Value::unknown(0)
+            }]);
         }
-        if p.op.is_empty() {
-            return values;
-        }
-        let arg = self.joined(&p.arg, scope);
+        let colon = p.op.len() == 2;
         let unset = values
             .iter()
-            .all(|v| v.text.is_empty() || v.has(from::UNSET));
+            .all(|v| colon && v.text.is_empty() || v.has(from::UNSET));
         match p.op {
-            ":-" | "-" => {
-                if unset {
-                    vec![arg]
-                } else {
-                    values
-                }
-            }
+            "" | ":?" | "?" => Some(values),
+            ":-" | "-" => (!unset).then_some(values),
+            ":+" | "+" => unset.then(Vec::new),
+            ":=" | "=" if !unset => Some(values),
             ":=" | "=" => {
-                if unset {
-                    self.vars.insert(name, vec![arg.clone()]);
-                    vec![arg]
-                } else {
-                    values
-                }
+                let arg = self.joined(&p.arg, scope);
+                self.vars.insert(&name, vec![arg.clone()]);
+                Some(vec![arg])
             }
-            ":+" | "+" => {
-                if unset {
-                    Vec::new()
-                } else {
-                    vec![arg]
+            ":" => {
+                let arg = self.joined(&p.arg, scope);
+                self.hidden(&arg.text, scope);
+                for part in arg.text.split(':') {
+                    self.arithmetic(&Value::known(part), scope);
                 }
+                if all {
+                    return Some(self.slice(&name, values, &arg));
+                }
+                Some(self.each_of(values, |shell, text| {
+                    let chars: Vec<char> = text.chars().collect();
+                    let (start, end) = range_of(&mut shell.vars, &arg.text, chars.len())?;
+                    Some(chars.get(start..end)?.iter().collect())
+                }))
             }
-            ":?" | "?" => values,
             "@" => {
                 for value in &values {
                     if value.text.contains("$(") || value.text.contains('`') {
@@ -387,152 +519,190 @@ impl Shell<'_> {
                         );
                     }
                 }
-                values
+                let way = flat(&p.arg);
+                Some(self.each_of(values, |_, text| transformed(text, &way)))
             }
-            _ => values
-                .into_iter()
-                .map(|value| {
-                    let known = value.is_known() && arg.is_known();
-                    let text = if known && self.pay(cost(&value.text, p.op, &arg.text)) {
-                        edit(&value.text, p.op, &arg.text)
-                    } else {
-                        None
-                    };
-                    Value {
-                        text: text.unwrap_or_else(|| {
-                            if p.op == ":" && known {
-                                value.text.clone()
-                            } else {
-                                HOLE.to_string()
-                            }
-                        }),
-                        ..value
-                    }
-                })
-                .collect(),
+            "^" | "^^" | "," | ",," if p.arg.is_empty() => {
+                Some(self.each_of(values, |_, text| cased(text, p.op)))
+            }
+            "#" | "##" | "%" | "%%" | "/" | "//" | "/#" | "/%" => {
+                let chars = self.pattern(&p.arg, scope);
+                Some(self.each_of(values, |shell, text| {
+                    let edited = edit(text, p.op, chars.as_deref()?, &mut |cost| shell.pay(cost));
+                    edited.filter(|_| shell.pay(text.len()))
+                }))
+            }
+            _ => {
+                self.joined(&p.arg, scope);
+                Some(self.each_of(values, |_, _| None))
+            }
         }
+    }
+
+    /// Values with their known texts changed; where they cannot be, they are holes.
+    fn each_of(
+        &mut self,
+        values: Vec<Value>,
+        mut change: impl FnMut(&mut Self, &str) -> Option<String>,
+    ) -> Vec<Value> {
+        let changed = values.into_iter().map(|value| {
+            let text = if value.is_known() && value.text.len() <= MAX_EDITED {
+                change(self, &value.text)
+            } else {
+                None
+            };
+            Value {
+                text: text.unwrap_or_else(|| HOLE.to_string()),
+                ..value
+            }
+        });
+        changed.collect()
+    }
+
+    /// The characters of a pattern, each with whether it is quoted.
+    fn pattern(&mut self, word: &[Part], scope: &mut Scope<'_>) -> Option<Vec<(char, bool)>> {
+        let mut out = Vec::new();
+        let mut known = true;
+        for part in word {
+            let (value, quoted) = match part {
+                Part::Text { text, quoted } => {
+                    out.extend(text.chars().map(|c| (c, *quoted)));
+                    continue;
+                }
+                Part::Double(parts) => (self.joined(parts, scope), true),
+                part => (self.part(part, scope), false),
+            };
+            known &= value.is_known();
+            out.extend(value.text.chars().map(|c| (c, quoted)));
+        }
+        (known && out.len() <= 256).then_some(out)
     }
 }
 
+/// Longest text that is edited by an expansion.
+const MAX_EDITED: usize = 4096;
+
+/// Where a slice of so many items begins and ends.
+fn range_of(vars: &mut Vars, text: &str, size: usize) -> Option<(usize, usize)> {
+    let (offset, length) = match text.split_once(':') {
+        Some((offset, length)) => (offset, Some(length)),
+        None => (text, None),
+    };
+    let number = |vars: &mut Vars, text: &str| match text.trim() {
+        "" => Some(0),
+        text => evaluate(vars, text),
+    };
+    let size = i64::try_from(size).ok()?;
+    let offset = number(vars, offset)?;
+    let start = if offset < 0 {
+        size.saturating_add(offset)
+    } else {
+        offset.min(size)
+    };
+    let end = match length {
+        None => size,
+        Some(length) => match number(vars, length)? {
+            length if length < 0 => size.saturating_add(length),
+            length => start.saturating_add(length).min(size),
+        },
+    };
+    if start < 0 {
+        return Some((0, 0));
+    }
+    Some((
+        usize::try_from(start).ok()?,
+        usize::try_from(end.max(start)).ok()?,
+    ))
+}
+
+/// `${x@U}` and its like.
+fn transformed(text: &str, way: &str) -> Option<String> {
+    Some(match way {
+        "U" => text.to_uppercase(),
+        "u" => return cased(text, "^"),
+        "L" => text.to_lowercase(),
+        "E" => super::produce::unescape(text),
+        "Q" => super::wrapper::quote(text),
+        // A prompt: only what it substitutes changes.
+        "P" if !text.contains(['$', '`', '\\']) => text.to_owned(),
+        _ => return None,
+    })
+}
+
+fn cased(text: &str, op: &str) -> Option<String> {
+    match op {
+        "^^" => return Some(text.to_uppercase()),
+        ",," => return Some(text.to_lowercase()),
+        _ => {}
+    }
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else {
+        return Some(String::new());
+    };
+    let first: String = if op == "^" {
+        first.to_uppercase().collect()
+    } else {
+        first.to_lowercase().collect()
+    };
+    Some(first + chars.as_str())
+}
+
+/// `${x%…}` and `${x/…}` on known text.
+fn edit(
+    value: &str,
+    op: &str,
+    chars: &[(char, bool)],
+    pay: &mut dyn FnMut(usize) -> bool,
+) -> Option<String> {
+    let (pattern, with) = if op.starts_with('/') {
+        let cut = chars.iter().position(|c| *c == ('/', false));
+        let cut = cut.unwrap_or(chars.len());
+        let with = chars.get(cut.saturating_add(1)..).unwrap_or_default();
+        (chars.get(..cut).unwrap_or_default(), with)
+    } else {
+        (chars, &[][..])
+    };
+    let pattern = Pattern::new(pattern)?;
+    if pattern.is_wild() {
+        let size = value.len();
+        if size > MAX_TRIED || !pay(size.saturating_mul(size)) {
+            return None;
+        }
+    }
+    Some(match op {
+        "#" | "##" => pattern.without_start(value, op == "##"),
+        "%" | "%%" => pattern.without_end(value, op == "%%"),
+        _ => pattern.replaced(value, op, with),
+    })
+}
+
+fn is_text(word: &Word, wanted: &str) -> bool {
+    matches!(word.as_slice(), [Part::Text { text, .. }] if text == wanted)
+}
+
 fn is_all(index: &Word) -> bool {
-    matches!(index.as_slice(), [Part::Text { text, .. }] if text == "@" || text == "*")
+    is_text(index, "@") || is_text(index, "*")
+}
+
+/// Whether a parameter in double quotes becomes one field for each of its values.
+fn spreads(p: &Param) -> bool {
+    !p.length && (p.name == "@" || p.index.as_ref().is_some_and(|i| is_text(i, "@")))
 }
 
 fn tilde(text: &str) -> Cow<'_, str> {
     match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{HOME}{rest}").into(),
-        _ => text.into(),
-    }
-}
-
-/// Whether a pattern is to be tried at every length of the value.
-fn tries(op: &str, arg: &str) -> bool {
-    matches!(op, "#" | "##" | "%" | "%%") && arg.contains(['*', '?', '['])
-}
-
-/// What [`edit`] has to look at.
-fn cost(value: &str, op: &str, arg: &str) -> usize {
-    if tries(op, arg) {
-        let size = value.len().min(MAX_TRIED);
-        size.saturating_mul(size)
-    } else {
-        value.len()
-    }
-}
-
-/// Longest text on which a pattern is tried at every length.
-const MAX_TRIED: usize = 512;
-
-/// `${x%…}`, `${x/…}`, `${x:…}` on known text.
-fn edit(value: &str, op: &str, arg: &str) -> Option<String> {
-    if value.len() > 4096 || arg.len() > 256 || tries(op, arg) && value.len() > MAX_TRIED {
-        return None;
-    }
-    if !tries(op, arg) {
-        match op {
-            "#" | "##" => return Some(value.strip_prefix(arg).unwrap_or(value).to_owned()),
-            "%" | "%%" => return Some(value.strip_suffix(arg).unwrap_or(value).to_owned()),
-            _ => {}
-        }
-    }
-    let cuts = || (0..=value.len()).filter(|&i| value.is_char_boundary(i));
-    let matches = |piece: &str| glob(arg.as_bytes(), piece.as_bytes());
-    Some(match op {
-        "#" | "##" => {
-            let hit = |i: &usize| value.get(..*i).is_some_and(matches);
-            let cut = if op == "#" {
-                cuts().find(hit)
-            } else {
-                cuts().rev().find(hit)
-            };
-            value.get(cut.unwrap_or(0)..)?.to_owned()
-        }
-        "%" | "%%" => {
-            let hit = |i: &usize| value.get(*i..).is_some_and(matches);
-            let cut = if op == "%" {
-                cuts().rev().find(hit)
-            } else {
-                cuts().find(hit)
-            };
-            value.get(..cut.unwrap_or(value.len()))?.to_owned()
-        }
-        "/" | "//" | "/#" | "/%" => {
-            let (pattern, replacement) = arg.split_once('/').unwrap_or((arg, ""));
-            if pattern.is_empty() || pattern.contains(['*', '?', '[']) {
-                return None;
+        _ => match text.split_once("=~") {
+            Some((name, rest))
+                if (rest.is_empty() || rest.starts_with('/'))
+                    && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+            {
+                format!("{name}={HOME}{rest}").into()
             }
-            match op {
-                "//" => value.replace(pattern, replacement),
-                "/#" => value
-                    .strip_prefix(pattern)
-                    .map_or_else(|| value.to_owned(), |rest| format!("{replacement}{rest}")),
-                "/%" => value
-                    .strip_suffix(pattern)
-                    .map_or_else(|| value.to_owned(), |rest| format!("{rest}{replacement}")),
-                _ => value.replacen(pattern, replacement, 1),
-            }
-        }
-        "^^" => value.to_uppercase(),
-        ",," => value.to_lowercase(),
-        "^" | "," => {
-            let mut chars = value.chars();
-            let first = chars.next()?;
-            let first: String = if op == "^" {
-                first.to_uppercase().collect()
-            } else {
-                first.to_lowercase().collect()
-            };
-            first + chars.as_str()
-        }
-        ":" => {
-            let (offset, length) = match arg.split_once(':') {
-                Some((o, l)) => (o, Some(l)),
-                None => (arg, None),
-            };
-            let offset: i64 = offset.trim().parse().ok()?;
-            let size = i64::try_from(value.len()).ok()?;
-            let start = if offset < 0 {
-                size.saturating_add(offset).max(0)
-            } else {
-                offset.min(size)
-            };
-            let end = match length {
-                None => size,
-                Some(l) => {
-                    let l: i64 = l.trim().parse().ok()?;
-                    if l < 0 {
-                        size.saturating_add(l)
-                    } else {
-                        start.saturating_add(l).min(size)
-                    }
-                }
-            };
-            value
-                .get(usize::try_from(start).ok()?..usize::try_from(end.max(start)).ok()?)?
-                .to_owned()
-        }
-        _ => return None,
-    })
+            _ => text.into(),
+        },
+    }
 }
 
 /// Brace expansion over the unquoted text of a word; at most [`MAX_FIELDS`] results.
@@ -703,22 +873,7 @@ fn range(word: &Word, open: (usize, usize), close: usize) -> Option<Vec<Word>> {
     let Some(Part::Text { text, .. }) = word.get(open.0) else {
         return None;
     };
-    let (low, high) = text
-        .get(open.1.saturating_add(1)..close)?
-        .split_once("..")?;
-    let items: Vec<String> = if let (Ok(low), Ok(high)) = (low.parse::<i32>(), high.parse::<i32>())
-    {
-        (low.min(high)..=low.max(high))
-            .take(16)
-            .map(|n| n.to_string())
-            .collect()
-    } else {
-        let (low, high) = (low.chars().next()?, high.chars().next()?);
-        (low.min(high)..=low.max(high))
-            .take(26)
-            .map(String::from)
-            .collect()
-    };
+    let items = sequence(text.get(open.1.saturating_add(1)..close)?)?;
     let before = cut_word(word, (0, 0), open);
     let behind = cut_word(word, (open.0, close.saturating_add(1)), (word.len(), 0));
     Some(
@@ -735,4 +890,56 @@ fn range(word: &Word, open: (usize, usize), close: usize) -> Option<Vec<Word>> {
             })
             .collect(),
     )
+}
+
+/// `1..9`, `a..e`, `01..10..3`: the items, at most [`MAX_FIELDS`], a hole for all others.
+fn sequence(text: &str) -> Option<Vec<String>> {
+    let mut pieces = text.split("..");
+    let (low, high, step) = (pieces.next()?, pieces.next()?, pieces.next());
+    if pieces.next().is_some() {
+        return None;
+    }
+    let step = step.map_or(Ok(1), str::parse::<i64>).ok()?;
+    let step = usize::try_from(step.unsigned_abs()).ok()?.max(1);
+    let (numbers, first, last) = match (low.parse::<i32>(), high.parse::<i32>()) {
+        (Ok(first), Ok(last)) => (true, first, last),
+        _ => {
+            let one = |text: &str| {
+                let mut chars = text.chars();
+                let c = chars.next().filter(char::is_ascii)?;
+                chars.next().is_none().then_some(c as i32)
+            };
+            (false, one(low)?, one(high)?)
+        }
+    };
+    let padded =
+        |t: &str| t.trim_start_matches('-').len() > 1 && t.trim_start_matches('-').starts_with('0');
+    let width = if padded(low) || padded(high) {
+        low.len().max(high.len())
+    } else {
+        0
+    };
+    let show = |n: i32| {
+        if numbers {
+            format!("{n:0width$}")
+        } else {
+            u32::try_from(n)
+                .ok()
+                .and_then(char::from_u32)
+                .map(String::from)
+                .unwrap_or_default()
+        }
+    };
+    let up = first <= last;
+    let range: Box<dyn Iterator<Item = i32>> = if up {
+        Box::new((first..=last).step_by(step))
+    } else {
+        Box::new((last..=first).rev().step_by(step))
+    };
+    let mut items: Vec<String> = range.take(MAX_FIELDS.saturating_add(1)).map(show).collect();
+    if items.len() > MAX_FIELDS {
+        items.truncate(MAX_FIELDS.saturating_sub(1));
+        items.push(HOLE.to_string());
+    }
+    Some(items)
 }

@@ -87,6 +87,7 @@ impl Shell<'_> {
         let stdin = self.stdin.take();
         let depth = scope.depth;
         scope.depth = depth.saturating_add(1);
+        self.direct = true;
         self.dispatch(argv, &[], scope);
         scope.depth = depth;
         self.stdin = stdin;

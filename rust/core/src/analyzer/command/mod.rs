@@ -4,6 +4,7 @@
 //! `dispatch` and `wrapper` say what runs what, `flow` where data goes, `detect` matches each
 //! command against the catalogue. Every loop is bounded by the text, every nesting by a number.
 
+mod arithmetic;
 mod builtins;
 mod detect;
 mod dispatch;
@@ -15,9 +16,11 @@ mod many;
 #[cfg(test)]
 mod oracle;
 mod parse;
+mod pattern;
 mod place;
 mod produce;
 mod shell;
+mod state;
 mod strings;
 mod syntax;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod tests;
 mod tools;
 mod trace;
 mod value;
+mod vars;
 mod windows;
 mod wrapper;
 mod written;

@@ -44,7 +44,10 @@ impl Names {
                 self.redirects(&simple.redirects);
             }
             Cmd::Pipeline(stages) => self.commands(stages),
-            Cmd::Background(inner) | Cmd::Loop(inner) => self.command(inner),
+            Cmd::Background(inner)
+            | Cmd::Loop(inner)
+            | Cmd::Maybe(inner)
+            | Cmd::Coproc(_, inner) => self.command(inner),
             Cmd::Block(body, redirects, _) => {
                 self.commands(body);
                 self.redirects(redirects);

@@ -277,6 +277,7 @@ impl<'t> Parser<'t> {
         if !self.deeper() {
             return out;
         }
+        let mut perhaps = false;
         loop {
             self.newlines();
             if self.end() {
@@ -303,7 +304,7 @@ impl<'t> Parser<'t> {
                 self.bump(word.len());
                 continue;
             }
-            if matches!(b, b';' | b'&' | b'|') {
+            if matches!(b, b';' | b'&' | b'|') && !self.rest_starts("&>") {
                 self.broken = true;
                 self.bump(1);
                 continue;
@@ -312,14 +313,17 @@ impl<'t> Parser<'t> {
             let command = self.pipeline();
             self.blanks();
             let background = self.at(0) == b'&' && self.at(1) != b'&' && self.at(1) != b'>';
-            if let Some(command) = command {
-                out.push(if background {
-                    Cmd::Background(Box::new(command))
-                } else {
-                    command
-                });
+            if let Some(mut command) = command {
+                if perhaps {
+                    command = Cmd::Maybe(Box::new(command));
+                }
+                if background {
+                    command = Cmd::Background(Box::new(command));
+                }
+                out.push(command);
             }
-            if self.rest_starts("&&") || self.rest_starts("||") {
+            perhaps = self.rest_starts("&&") || self.rest_starts("||");
+            if perhaps {
                 self.bump(2);
                 self.newlines();
                 let word = self.peek_word();
@@ -457,7 +461,7 @@ impl<'t> Parser<'t> {
                     }
                 }
                 self.keyword("fi");
-                Some(self.block(body, false))
+                Some(Cmd::Maybe(Box::new(self.block(body, false))))
             }
             "while" | "until" => {
                 self.bump(5);
@@ -492,16 +496,26 @@ impl<'t> Parser<'t> {
             "coproc" => {
                 self.bump(6);
                 self.blanks();
-                let name = self.peek_word();
+                let mut name = self.peek_word();
                 if !name.is_empty() && name.bytes().all(is_name) {
                     let before = self.pos;
                     self.bump(name.len());
                     self.blanks();
-                    if !matches!(self.at(0), b'{' | b'(') {
+                    let compound = matches!(self.at(0), b'{' | b'(')
+                        || matches!(
+                            self.peek_word(),
+                            "while" | "until" | "for" | "if" | "case" | "select" | "[["
+                        );
+                    if !compound {
                         self.pos = before;
+                        name = "";
                     }
+                } else {
+                    name = "";
                 }
-                self.command().map(|c| Cmd::Background(Box::new(c)))
+                let name = if name.is_empty() { "COPROC" } else { name };
+                self.command()
+                    .map(|c| Cmd::Coproc(name.to_owned(), Box::new(c)))
             }
             _ => self.simple(),
         }
@@ -793,6 +807,12 @@ impl<'t> Parser<'t> {
         } else if self.at(0) == b'{' {
             let mut q = 1;
             while is_name(self.at(q)) {
+                q = q.saturating_add(1);
+            }
+            if q > 1 && self.at(q) == b'[' {
+                while !matches!(self.at(q), b']' | b'\n' | 0) && q < 64 {
+                    q = q.saturating_add(1);
+                }
                 q = q.saturating_add(1);
             }
             if q > 1 && self.at(q) == b'}' && matches!(self.at(q.saturating_add(1)), b'<' | b'>') {
@@ -1223,7 +1243,12 @@ impl<'t> Parser<'t> {
         .find(|op| rest.starts_with(op.as_bytes()))
         .unwrap_or("");
         self.bump(p.op.len());
-        p.arg = if quoted {
+        // A pattern has quotes of its own, within double quotes too.
+        let pattern = matches!(
+            p.op,
+            "#" | "##" | "%" | "%%" | "/" | "//" | "/#" | "/%" | "^" | "^^" | "," | ",,"
+        );
+        p.arg = if quoted && !pattern {
             // Inside double quotes a single quote is an ordinary character, a double one is not.
             let mut arg = Vec::new();
             loop {

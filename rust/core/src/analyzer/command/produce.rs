@@ -3,8 +3,13 @@
 use super::value::{Value, from};
 use base64::Engine;
 
-/// Decodes the escapes of `$'…'`, `echo -e` and `printf`.
+/// Decodes the escapes of `$'…'` and `printf`.
 pub(super) fn unescape(raw: &str) -> String {
+    decode(raw, false)
+}
+
+/// Decodes escapes; `echo -e` takes only `\0…` for an octal number.
+fn decode(raw: &str, echo: bool) -> String {
     let mut out: Vec<u8> = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes().peekable();
     while let Some(b) = bytes.next() {
@@ -38,8 +43,10 @@ pub(super) fn unescape(raw: &str) -> String {
             b'e' | b'E' => out.push(27),
             b'f' => out.push(12),
             b'v' => out.push(11),
+            b'1'..=b'7' if echo => out.extend_from_slice(&[b'\\', next]),
             b'0'..=b'7' => {
-                let n = digits(Some(next), 8, if next == b'0' { 4 } else { 3 }).unwrap_or(0);
+                let most = if echo && next == b'0' { 4 } else { 3 };
+                let n = digits(Some(next), 8, most).unwrap_or(0);
                 out.push((n & 0xff) as u8);
             }
             b'x' => match digits(None, 16, 2) {
@@ -93,7 +100,7 @@ pub(super) fn echo(args: &[Value]) -> Value {
     }
     let mut out = join(rest);
     if escapes {
-        out.text = unescape(&out.text);
+        out.text = decode(&out.text, true);
     }
     out.push("\n");
     out
@@ -121,11 +128,11 @@ pub(super) fn printf(args: &[Value]) -> Value {
                 out.push(c.encode_utf8(&mut [0; 4]));
                 continue;
             }
-            while chars
-                .peek()
-                .is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | '#' | ' '))
+            let mut flags = String::new();
+            while let Some(c) =
+                chars.next_if(|c| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | '#' | ' '))
             {
-                chars.next();
+                flags.push(c);
             }
             match chars.next() {
                 Some('%') | None => out.push("%"),
@@ -133,10 +140,13 @@ pub(super) fn printf(args: &[Value]) -> Value {
                     if let Some((arg, tail)) = rest.split_first() {
                         let mut arg = arg.clone();
                         if kind == 'b' {
-                            arg.text = unescape(&arg.text);
+                            arg.text = decode(&arg.text, arg.text.contains("\\0"));
                         }
                         if kind == 'c' {
                             arg.text = arg.text.chars().take(1).collect();
+                        }
+                        if "diouxX".contains(kind) && arg.is_known() {
+                            arg.text = number(&arg.text, kind, &flags);
                         }
                         out.append(&arg);
                         rest = tail;
@@ -150,6 +160,35 @@ pub(super) fn printf(args: &[Value]) -> Value {
     }
     out.glob = false;
     out
+}
+
+/// A number as `printf` shows it.
+fn number(text: &str, kind: char, flags: &str) -> String {
+    let trimmed = text.trim();
+    let value = match trimmed.strip_prefix(['\'', '"']) {
+        Some(c) => c.chars().next().map(|c| i64::from(u32::from(c))),
+        None => match trimmed.strip_prefix("0x") {
+            Some(hex) => i64::from_str_radix(hex, 16).ok(),
+            None if trimmed.len() > 1 && trimmed.starts_with('0') => {
+                i64::from_str_radix(trimmed, 8).ok()
+            }
+            None => trimmed.parse().ok(),
+        },
+    };
+    let value = value.unwrap_or(0);
+    let shown = match kind {
+        'o' => format!("{value:o}"),
+        'x' => format!("{value:x}"),
+        'X' => format!("{value:X}"),
+        _ => value.to_string(),
+    };
+    let width: usize = flags
+        .trim_start_matches(['-', '+', ' ', '#'])
+        .parse()
+        .unwrap_or(0);
+    let missing = width.min(64).saturating_sub(shown.len());
+    let fill = if flags.starts_with('0') { "0" } else { " " };
+    format!("{}{shown}", fill.repeat(missing))
 }
 
 /// Expands the sets of `tr`.

@@ -6,6 +6,7 @@ use super::{
     syntax::{Assign, Cmd, Part, Redirect, Simple, Target, Word},
     trace::Kind,
     value::{HOLE, Value, from},
+    vars::{Attribute, Variable, Vars},
     wrapper::quote,
 };
 use crate::{analyzer::Scope, span::Span};
@@ -61,17 +62,39 @@ fn endless(inner: &Cmd) -> bool {
     always && body.iter().any(|c| matches!(c, Cmd::Background(_))) && !body.iter().any(waits)
 }
 
+/// Whether a word is `name=…` or `name+=…`.
+fn assigns(word: &Word) -> bool {
+    let Some(Part::Text {
+        text,
+        quoted: false,
+    }) = word.first()
+    else {
+        return false;
+    };
+    text.split_once('=').is_some_and(|(name, _)| {
+        let name = name.strip_suffix('+').unwrap_or(name);
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
+}
+
 /// Most calls of functions and aliases in one text.
 const MAX_CALLS: u32 = 200;
 /// Most simple commands that are followed in one text, repetitions included.
 const MAX_STEPS: u32 = 4_000;
 /// Most bytes that are copied, parsed and compared for one text, repetitions included.
 const MAX_VOLUME: usize = 8 << 20;
+/// Most rounds of a loop.
+const MAX_ROUNDS: usize = 64;
+/// Most variables of a command that are followed with their other values.
+const MAX_VARIED: usize = 4;
+/// Commands whose arguments are assignments.
+const DECLARERS: [&str; 5] = ["declare", "typeset", "local", "export", "readonly"];
 
 /// The state of the shell that would run the text.
 pub(super) struct Shell<'a> {
     pub analyzer: &'a CommandAnalyzer,
-    pub vars: HashMap<String, Vec<Value>>,
+    pub vars: Vars,
     pub positional: Vec<Value>,
     pub cwd: Option<String>,
     /// A `cd` went where nobody knows.
@@ -89,8 +112,18 @@ pub(super) struct Shell<'a> {
     pub remote_set: bool,
     /// Commands that read what is written to a name: `>(…)`.
     pub readers: HashMap<String, Body>,
-    /// `declare -n`: name and what it stands for.
-    pub references: Vec<(String, String)>,
+    /// Variables to put back when the functions that run return.
+    pub locals: Vec<Vec<(String, Option<Variable>)>>,
+    /// What `read` left of its input.
+    pub consumed: Option<Value>,
+    /// The last command of a pipeline runs in this shell.
+    pub lastpipe: bool,
+    /// The next command is no function.
+    pub direct: bool,
+    /// Variables with other values that the words of this command used.
+    pub used: Vec<String>,
+    /// A command is followed with another value of a variable.
+    varying: bool,
     pub privileged: bool,
     pub bulk: bool,
     pub piped: bool,
@@ -111,7 +144,7 @@ impl<'a> Shell<'a> {
     pub(super) fn new(analyzer: &'a CommandAnalyzer) -> Self {
         Self {
             analyzer,
-            vars: HashMap::new(),
+            vars: Vars::default(),
             positional: Vec::new(),
             cwd: None,
             lost: false,
@@ -123,7 +156,12 @@ impl<'a> Shell<'a> {
             foreign: Vec::new(),
             remote_set: false,
             readers: HashMap::new(),
-            references: Vec::new(),
+            locals: Vec::new(),
+            consumed: None,
+            lastpipe: false,
+            direct: false,
+            used: Vec::new(),
+            varying: false,
             privileged: false,
             bulk: false,
             piped: false,
@@ -308,7 +346,9 @@ impl<'a> Shell<'a> {
             return self.file(&path);
         }
         let entered = self.enter(kind, "", scope);
+        let kept = (self.vars.clone(), self.positional.clone());
         let out = self.run(body, scope);
+        (self.vars, self.positional) = kept;
         Self::leave(entered, &out, scope);
         self.piped = piped;
         self.span = span;
@@ -336,9 +376,14 @@ impl<'a> Shell<'a> {
                 self.forks = self.forks.saturating_add(1);
                 let entered = self.enter(Kind::Pipeline, "", scope);
                 for (i, stage) in stages.iter().enumerate() {
-                    self.piped = piped || i.saturating_add(1) < stages.len();
+                    let last = i.saturating_add(1) >= stages.len();
+                    self.piped = piped || !last;
                     self.stdin = input;
+                    let kept = (!last || !self.lastpipe).then(|| self.vars.clone());
                     input = Some(self.one(stage, scope));
+                    if let Some(vars) = kept {
+                        self.vars = vars;
+                    }
                 }
                 self.forks = self.forks.saturating_sub(1);
                 self.stdin = outer_in;
@@ -349,22 +394,41 @@ impl<'a> Shell<'a> {
             }
             Cmd::Background(command) => {
                 self.forks = self.forks.saturating_add(1);
+                let vars = self.vars.clone();
                 let out = self.one(command, scope);
+                self.vars = vars;
                 self.forks = self.forks.saturating_sub(1);
                 out
             }
+            Cmd::Coproc(name, command) => {
+                let vars = self.vars.clone();
+                let input = Some(Value::unknown(from::OUTPUT));
+                self.with_input(input, |shell| shell.one(command, scope));
+                self.vars = vars;
+                self.vars
+                    .insert(name, vec![Value::unknown(0), Value::unknown(0)]);
+                Value::default()
+            }
+            Cmd::Maybe(command) => self.perhaps(|shell| shell.one(command, scope)),
             Cmd::Loop(inner) => {
                 if endless(inner) {
                     self.hit("fork-bomb", scope);
                 }
-                self.one(inner, scope)
+                self.perhaps(|shell| match &**inner {
+                    Cmd::Block(body, redirects, _) => {
+                        shell.redirected(redirects, scope, |shell, scope| shell.rounds(body, scope))
+                    }
+                    other => shell.one(other, scope),
+                })
             }
             Cmd::Block(body, redirects, subshell) => {
-                let cwd = self.cwd.clone();
-                let out = self.redirected(redirects, scope, |shell, scope| shell.run(body, scope));
-                if *subshell {
-                    self.cwd = cwd;
+                if !*subshell {
+                    return self
+                        .redirected(redirects, scope, |shell, scope| shell.run(body, scope));
                 }
+                let kept = (self.cwd.clone(), self.vars.clone(), self.positional.clone());
+                let out = self.redirected(redirects, scope, |shell, scope| shell.run(body, scope));
+                (self.cwd, self.vars, self.positional) = kept;
                 out
             }
             Cmd::For {
@@ -377,28 +441,53 @@ impl<'a> Shell<'a> {
                     self.hit("fork-bomb", scope);
                 }
                 let mut values = Vec::new();
-                for word in words {
-                    if name.is_empty() {
-                        let text = self.joined(word, scope);
-                        self.arithmetic(&text, scope);
-                    } else {
-                        values.extend(self.fields(word, scope));
+                if name.is_empty() {
+                    // What the expressions assign has another value in each round.
+                    let before = self.vars.clone();
+                    for text in words
+                        .iter()
+                        .map(|w| self.joined(w, scope))
+                        .collect::<Vec<_>>()
+                    {
+                        for part in text.text.split(';') {
+                            self.arithmetic(
+                                &Value {
+                                    text: part.to_owned(),
+                                    ..text.clone()
+                                },
+                                scope,
+                            );
+                        }
                     }
+                    for name in self.vars.assigned(&before) {
+                        self.vars.insert(name, vec![Value::unknown(0)]);
+                    }
+                    return self.perhaps(|shell| {
+                        shell.redirected(redirects, scope, |shell, scope| shell.rounds(body, scope))
+                    });
                 }
-                values.truncate(8);
-                if values.is_empty() {
+                let others = self.alternatives(scope, &mut |shell, scope| {
+                    for word in words {
+                        values.extend(shell.fields(word, scope));
+                    }
+                    Value::default()
+                });
+                drop(others);
+                let more = values.len() > MAX_ROUNDS;
+                values.truncate(MAX_ROUNDS);
+                if values.is_empty() || more {
                     values.push(Value::unknown(0));
                 }
-                self.redirected(redirects, scope, |shell, scope| {
-                    let mut out = Value::default();
-                    for value in values {
-                        if !name.is_empty() {
-                            shell.vars.insert(name.clone(), vec![value]);
+                self.perhaps(|shell| {
+                    shell.redirected(redirects, scope, |shell, scope| {
+                        let mut out = Value::default();
+                        for value in values {
+                            shell.vars.insert(name, vec![value]);
+                            let piece = shell.run(body, scope);
+                            out.append(&piece);
                         }
-                        let piece = shell.run(body, scope);
-                        out.append(&piece);
-                    }
-                    out
+                        out
+                    })
                 })
             }
             Cmd::Case {
@@ -411,16 +500,29 @@ impl<'a> Shell<'a> {
                 for pattern in patterns {
                     self.joined(pattern, scope);
                 }
-                self.redirected(redirects, scope, |shell, scope| shell.run(body, scope))
+                self.perhaps(|shell| {
+                    shell.redirected(redirects, scope, |shell, scope| shell.run(body, scope))
+                })
             }
             Cmd::Function(name, body) => {
                 let called = false;
                 let here = Rc::clone(&self.here);
+                // Where the second definition only may be reached, the first may be the one called.
+                if self.vars.conditional > 0
+                    && let Some(first) = self.functions.remove(name)
+                {
+                    self.functions.insert(format!("{name} before"), first);
+                }
                 self.functions
                     .insert(name.clone(), (Rc::clone(body), here, called));
                 Value::default()
             }
             Cmd::Test(words, arithmetic) => {
+                let matching = |word: &Word| matches!(word.as_slice(), [Part::Text { text, .. }] if text == "=~");
+                if words.iter().any(matching) {
+                    self.vars
+                        .insert("BASH_REMATCH", vec![Value::unknown(0); 10]);
+                }
                 for word in words {
                     let value = self.joined(word, scope);
                     if *arithmetic || value.text.contains('[') {
@@ -438,6 +540,73 @@ impl<'a> Shell<'a> {
         }
     }
 
+    /// Follows what only may run: what it assigns, a variable may have or not.
+    fn perhaps<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        self.vars.conditional = self.vars.conditional.saturating_add(1);
+        let out = run(self);
+        self.vars.conditional = self.vars.conditional.saturating_sub(1);
+        out
+    }
+
+    /// Follows the body of a loop: once for each line that it reads or argument that it shifts away,
+    /// and once more with what it changes unknown.
+    fn rounds(&mut self, body: &Body, scope: &mut Scope<'_>) -> Value {
+        let mut out = Value::default();
+        let before = self.vars.clone();
+        for _ in 0..MAX_ROUNDS {
+            let left = |shell: &Self| {
+                let lines = shell.stdin.as_ref().map_or(0, |v| v.text.len());
+                (lines, shell.positional.len().saturating_sub(1))
+            };
+            let had = left(self);
+            let piece = self.run(body, scope);
+            out.append(&piece);
+            let left = left(self);
+            if !(left.0 < had.0 && left.0 > 0 || left.1 < had.1 && left.1 > 0) {
+                break;
+            }
+        }
+        let changed = self.vars.changed(&before);
+        if !changed.is_empty() {
+            for name in changed {
+                self.vars.insert(name, vec![Value::unknown(0)]);
+            }
+            let piece = self.run(body, scope);
+            out.append(&piece);
+        }
+        out
+    }
+
+    /// Follows something, and again with the other values that variables in it may have.
+    fn alternatives(
+        &mut self,
+        scope: &mut Scope<'_>,
+        run: &mut dyn FnMut(&mut Self, &mut Scope<'_>) -> Value,
+    ) -> Value {
+        let outer = mem::take(&mut self.used);
+        let mut out = run(self, scope);
+        let used = mem::replace(&mut self.used, outer);
+        if used.is_empty() || self.varying {
+            return out;
+        }
+        self.varying = true;
+        for name in used.into_iter().take(MAX_VARIED) {
+            for other in self.vars.others(&name).to_vec() {
+                let now = self.vars.keep(&name);
+                self.vars.vary(&name, other.clone());
+                let piece = self.perhaps(|shell| run(shell, scope));
+                out.append(&piece);
+                let after = self.vars.get(&name).cloned();
+                self.vars.put_back(&name, now);
+                if let Some(after) = after.filter(|after| *after != other) {
+                    self.perhaps(|shell| shell.vars.insert(&name, after));
+                }
+            }
+        }
+        self.varying = false;
+        out
+    }
+
     /// Applies redirections around a command; what it writes to files is kept.
     fn redirected(
         &mut self,
@@ -448,6 +617,7 @@ impl<'a> Shell<'a> {
         if redirects.is_empty() {
             return run(self, scope);
         }
+        let readers = self.substitutions;
         let (stdin, writes) = self.redirections(redirects, scope);
         let outer = self.keep_stdin();
         if stdin.is_some() {
@@ -458,7 +628,9 @@ impl<'a> Shell<'a> {
         if !writes.is_empty() {
             self.dispatch(&[], &writes, scope);
         }
-        self.written(redirects, writes, out, scope)
+        let out = self.written(redirects, writes, out, scope);
+        self.feed_rest(readers, scope);
+        out
     }
 
     /// The input that the redirections give, and the files they write to.
@@ -502,7 +674,11 @@ impl<'a> Shell<'a> {
                             }
                         }
                         "<&" => {
-                            input = self.files.get(&format!("/dev/fd/{}", value.text)).cloned();
+                            input = if value.is_known() {
+                                self.files.get(&format!("/dev/fd/{}", value.text)).cloned()
+                            } else {
+                                Some(Value::unknown(from::OUTPUT))
+                            };
                         }
                         _ if number
                             && !value.text.is_empty()
@@ -550,12 +726,35 @@ impl<'a> Shell<'a> {
             return out;
         }
         for path in writes {
-            if let Some(body) = self.readers.remove(&path.text) {
-                self.with_input(Some(out.clone()), |shell| shell.run(&body, scope));
-            }
+            self.feed(&path, &out, scope);
             self.write_file(&path, &out);
         }
         Value::default()
+    }
+
+    /// Follows the commands of a `>(…)` that is written to.
+    pub(super) fn feed(&mut self, path: &Value, content: &Value, scope: &mut Scope<'_>) {
+        if let Some(body) = self.readers.remove(&path.text) {
+            let entered = self.enter(Kind::ProcessSubstitution, "", scope);
+            let vars = self.vars.clone();
+            let out = self.with_input(Some(content.clone()), |shell| shell.run(&body, scope));
+            self.vars = vars;
+            Self::leave(entered, &out, scope);
+        }
+    }
+
+    /// Follows those that nothing visible was written to, from one on: they run all the same.
+    fn feed_rest(&mut self, first: u32, scope: &mut Scope<'_>) {
+        if self.readers.is_empty() {
+            return;
+        }
+        let number = |name: &str| name.rsplit('.').next().and_then(|n| n.parse::<u32>().ok());
+        let mut names: Vec<String> = self.readers.keys().cloned().collect();
+        names.retain(|name| number(name).is_some_and(|n| n > first));
+        names.sort();
+        for name in names {
+            self.feed(&Value::known(name), &Value::unknown(from::OUTPUT), scope);
+        }
     }
 
     pub(super) fn write_file(&mut self, path: &Value, content: &Value) {
@@ -605,47 +804,82 @@ impl<'a> Shell<'a> {
     }
 
     fn assign(&mut self, assign: &Assign, scope: &mut Scope<'_>) {
+        let name = assign.name.as_str();
+        let mut key = None;
         if let Some(index) = &assign.index {
             let index = self.joined(index, scope);
-            self.arithmetic(&index, scope);
+            let number = self.arithmetic(&index, scope);
+            key = Some(if number.is_known() { number } else { index });
         }
         let mut values = Vec::new();
+        let mut keyed = Vec::new();
         for word in &assign.values {
-            if assign.array {
+            let by_key = assign.array
+                && matches!(word.first(), Some(Part::Text { text, quoted: false }) if text.starts_with('['));
+            if by_key {
+                let value = self.joined(word, scope);
+                if let Some((key, text)) = value.text.trim_start_matches('[').split_once("]=") {
+                    self.hidden(&value.text, scope);
+                    let text = text.to_owned();
+                    keyed.push((
+                        key.to_owned(),
+                        Value {
+                            text,
+                            ..value.clone()
+                        },
+                    ));
+                    continue;
+                }
+                values.push(value);
+            } else if assign.array {
                 values.extend(self.fields(word, scope));
             } else {
                 values.push(self.joined(word, scope));
             }
         }
-        for value in &values {
+        for value in &mut values {
             if value.text.contains("[$(") || value.text.contains("[`") {
                 self.hidden(&value.text, scope);
             }
+            if self.vars.attribute(name) == Attribute::Integer {
+                *value = self.arithmetic(value, scope);
+            }
         }
         if let Some(value) = values.first() {
-            self.environment(&assign.name, &value.clone(), scope);
+            self.environment(name, &value.clone(), scope);
         }
-        if self.vars.len() < 1024 {
-            for (name, _) in self.references.iter().filter(|(_, to)| *to == assign.name) {
-                self.vars.insert(name.clone(), values.clone());
+        if let Some(key) = key {
+            let value = values.into_iter().next().unwrap_or_default();
+            if matches!(name, "BASH_ALIASES" | "BASH_CMDS") {
+                self.aliases.insert(key.text.clone(), value.text.clone());
             }
-            let slot = self.vars.entry(assign.name.clone()).or_default();
-            if assign.append && assign.array {
-                slot.extend(values);
-                slot.truncate(256);
-            } else if assign.append {
+            self.vars.set_key(name, &key.text, value);
+            return;
+        }
+        match (assign.append, assign.array) {
+            (true, true) => self.vars.extend(name, values),
+            (true, false) => {
+                let mut all = self.vars.get(name).cloned().unwrap_or_default();
                 for value in values {
-                    match slot.first_mut() {
+                    match all.first_mut() {
                         Some(first) => first.append(&value),
-                        None => slot.push(value),
+                        None => all.push(value),
                     }
                 }
-            } else if assign.index.is_some() {
-                slot.extend(values);
-                slot.truncate(256);
-            } else {
-                *slot = values;
+                self.vars.insert(name, all);
             }
+            (false, true) => self.vars.insert(name, values),
+            (false, false) => {
+                // A plain assignment to an array sets its first element.
+                let old = self.vars.get(name).map_or(&[][..], Vec::as_slice);
+                values.extend_from_slice(old.get(1..).unwrap_or_default());
+                self.vars.insert(name, values);
+            }
+        }
+        for (key, value) in keyed {
+            let number = self.arithmetic(&Value::known(key.as_str()), scope);
+            let key = if number.is_known() { number.text } else { key };
+            self.vars.set_key(name, &key, value);
         }
     }
 
@@ -679,6 +913,15 @@ impl<'a> Shell<'a> {
             "RSYNC_RSH",
         ];
         let text = value.text.as_str();
+        if matches!(name, "PS0" | "PS1" | "PS2" | "PS4" | "PROMPT_COMMAND") {
+            // It runs later, when the variables in it have their values.
+            if scope.depth == 0 && self.traps.len() < 64 && text.contains(['$', '`']) {
+                self.traps.push((text.to_owned(), self.span));
+            }
+            if name != "PROMPT_COMMAND" && (text.contains("$(") || text.contains('`')) {
+                self.nested(&format!("cat <<PROMPT_END\n{text}\nPROMPT_END"), scope);
+            }
+        }
         if RUN.contains(&name) && text.contains([' ', '/', '$', '`']) {
             self.maybe(text.trim_start_matches('|'), scope);
         }
@@ -732,27 +975,49 @@ impl<'a> Shell<'a> {
             }
             return Value::unknown(0);
         }
+        self.alternatives(scope, &mut |shell, scope| shell.once(simple, scope))
+    }
+
+    fn once(&mut self, simple: &Simple, scope: &mut Scope<'_>) -> Value {
         self.span = simple.span;
-        for assign in &simple.assigns {
-            self.assign(assign, scope);
-            self.span = simple.span;
-        }
-        let outer = self.keep_stdin();
-        let mut writes = Vec::new();
-        if !simple.redirects.is_empty() {
-            let (stdin, targets) = self.redirections(&simple.redirects, scope);
-            writes = targets;
-            if stdin.is_some() {
-                self.stdin = stdin;
-            }
-            self.span = simple.span;
-        }
-        let mut argv = Vec::new();
+        let readers = self.substitutions;
+        let declares = matches!(
+            simple.words.first().map(Vec::as_slice),
+            Some([Part::Text { text, .. }]) if DECLARERS.contains(&text.as_str())
+        );
+        // The words come first: they do not see what is assigned for the command.
+        let mut argv = Vec::with_capacity(simple.words.len());
         for word in &simple.words {
             if argv.len() > 4096 {
                 break;
             }
-            argv.extend(self.fields(word, scope));
+            if declares && assigns(word) {
+                argv.push(self.joined(word, scope));
+            } else {
+                self.fields_into(word, &mut argv, scope);
+            }
+            self.span = simple.span;
+        }
+        let outer = self.keep_stdin();
+        let mut writes = Vec::new();
+        let mut fed = false;
+        if !simple.redirects.is_empty() {
+            let (stdin, targets) = self.redirections(&simple.redirects, scope);
+            writes = targets;
+            fed = stdin.is_some();
+            if fed {
+                self.stdin = stdin;
+            }
+            self.span = simple.span;
+        }
+        let mut kept = Vec::new();
+        for assign in &simple.assigns {
+            if declares {
+                self.localize(&assign.name);
+            } else if !argv.is_empty() {
+                kept.push((assign.name.as_str(), self.vars.keep(&assign.name)));
+            }
+            self.assign(assign, scope);
             self.span = simple.span;
         }
         let out = if argv.is_empty() && writes.is_empty() {
@@ -760,8 +1025,22 @@ impl<'a> Shell<'a> {
         } else {
             self.dispatch(&argv, &writes, scope)
         };
-        self.stdin = outer;
-        self.written(&simple.redirects, writes, out, scope)
+        for (name, variable) in kept.into_iter().rev() {
+            self.vars.put_back(name, variable);
+        }
+        // `exec <file` holds for all that follows.
+        let lasting = fed && matches!(argv.as_slice(), [only] if only.text == "exec");
+        if !lasting {
+            self.stdin = outer;
+        }
+        if let Some(rest) = self.consumed.take()
+            && !fed
+        {
+            self.stdin = Some(rest);
+        }
+        let out = self.written(&simple.redirects, writes, out, scope);
+        self.feed_rest(readers, scope);
+        out
     }
 
     /// Calls a function that the text defines.
@@ -799,7 +1078,11 @@ impl<'a> Shell<'a> {
         let positional = mem::replace(&mut self.positional, argv.to_vec());
         let outer_here = mem::replace(&mut self.here, here);
         let entered = self.enter(Kind::Function, name, scope);
+        self.locals.push(Vec::new());
         let out = self.run(&body, scope);
+        for (name, variable) in self.locals.pop().unwrap_or_default().into_iter().rev() {
+            self.vars.put_back(&name, variable);
+        }
         Self::leave(entered, &out, scope);
         self.here = outer_here;
         self.positional = positional;

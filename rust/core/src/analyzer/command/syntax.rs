@@ -77,6 +77,10 @@ pub(super) enum Cmd {
     Simple(Simple),
     Pipeline(Vec<Cmd>),
     Background(Box<Cmd>),
+    /// `coproc`, with the name of its descriptors.
+    Coproc(String, Box<Cmd>),
+    /// What only may run: behind `&&` and `||`, and `if`.
+    Maybe(Box<Cmd>),
     /// Group, subshell, `if`, `while`: everything in it may run. `true` for a subshell.
     Block(Rc<[Cmd]>, Vec<Redirect>, bool),
     /// `while`, `until` and `for ((…))` around their block.

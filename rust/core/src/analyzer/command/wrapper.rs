@@ -1,6 +1,6 @@
 //! What runs what: programs whose arguments are, or hold, another command.
 
-use super::value::Value;
+use super::value::{HOLE, Value};
 use std::{collections::HashMap, sync::LazyLock};
 
 /// A command inside a command.
@@ -824,7 +824,8 @@ fn unpack(program: &str, option: &str, value: Value) -> Option<Value> {
         "fzf" if option == "--bind" => text
             .find("execute(")
             .and_then(|at| keep(text.get(at.saturating_add(8)..)?.trim_end_matches(')'))),
-        "mapfile" | "readarray" => keep(text),
+        // It gets the number and the text of a line.
+        "mapfile" | "readarray" => keep(&format!("{text} {HOLE}")),
         "gcc" | "g++" | "cc" | "c89" | "c99" | "clang" => {
             let argv: Vec<String> = text.split(',').map(quote).collect();
             keep(&argv.join(" "))

@@ -1,0 +1,1 @@
+"""What the analysis says would run, against what bash runs."""
