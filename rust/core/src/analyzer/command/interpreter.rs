@@ -99,6 +99,11 @@ impl Shell<'_> {
             if stdin_code {
                 break;
             }
+            // An argument list that begins with the shell's own name.
+            if args.get(i).is_some_and(|a| a.text == "-c") && super::dispatch::base(text) == program
+            {
+                continue;
+            }
             // A script file.
             let content = self.file(arg);
             if content.has(from::NETWORK | from::DECODED)
@@ -115,7 +120,6 @@ impl Shell<'_> {
             }
             return Value::unknown(from::OUTPUT);
         }
-        let _ = program;
         match self.stdin.take() {
             Some(code) => {
                 // A stream of unknown text that a shell reads.
@@ -282,9 +286,15 @@ impl Shell<'_> {
                 ran = true;
                 continue;
             }
-            if text == "-m" && language == Some(Language::Python) {
+            if language == Some(Language::Python) && text.starts_with("-m") {
                 // `python -m pip …` is `pip …`.
-                let rest = args.get(i..).unwrap_or_default();
+                let mut rest = args.get(i..).unwrap_or_default();
+                let mut joined = Vec::new();
+                if let Some(module) = text.strip_prefix("-m").filter(|m| !m.is_empty()) {
+                    joined.push(Value::known(module));
+                    joined.extend_from_slice(rest);
+                    rest = &joined;
+                }
                 if rest
                     .first()
                     .is_some_and(|m| matches!(m.text.as_str(), "pip" | "ipython"))

@@ -1,6 +1,6 @@
 //! What a path is, lexically: the root, a home, a device, a credential, a build artefact …
 
-use super::value::{HOLE, Value};
+use super::value::{HOLE, Value, glob};
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
@@ -575,7 +575,7 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
             "/etc/master.passwd",
         ]
         .iter()
-        .any(|w| super::dispatch::may_be(value, w));
+        .any(|w| glob(path.as_bytes(), w.as_bytes()));
     if credential(&path) || credential(&solid) || hidden {
         out |= const { bit("credential") };
     }
