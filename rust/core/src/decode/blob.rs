@@ -307,34 +307,43 @@ pub(super) fn lists(text: &str, budget: &mut Budget<'_>, found: &mut Vec<Decoded
         let codes = codes(span.of(bytes));
         listed(codes, span, budget, found);
     }
-    for call in ["chr(", "Chr(", "CHR(", "char(", "Char(", "CHAR("] {
-        let mut hits = memchr::memmem::find_iter(bytes, call).peekable();
-        let Some(&first) = hits.peek() else {
+    let mut codes: Vec<u8> = Vec::new();
+    let mut span = Span::default();
+    for open in memchr::memchr_iter(b'(', bytes) {
+        let head = bytes.get(open.saturating_sub(4)..open).unwrap_or_default();
+        let long = head.eq_ignore_ascii_case(b"char");
+        if !long
+            && !head
+                .get(1..)
+                .is_some_and(|h| h.eq_ignore_ascii_case(b"chr"))
+        {
             continue;
-        };
-        let mut codes = Some(Vec::new());
-        let mut end = first;
-        for hit in hits {
-            let from = hit.saturating_add(call.len());
-            let tail = bytes.get(from..).unwrap_or_default();
-            let digits = tail
-                .iter()
-                .take(4)
-                .take_while(|b| b.is_ascii_digit())
-                .count();
-            let number = std::str::from_utf8(tail.get(..digits).unwrap_or_default());
-            if let (Some(codes), Some(code)) = (
-                codes.as_mut(),
-                number.ok().and_then(|n| n.parse::<u8>().ok()),
-            ) {
-                codes.push(code);
-                end = from.saturating_add(digits).saturating_add(1);
-            }
-            if codes.as_ref().is_none_or(|c| c.len() >= LISTED) {
-                break;
-            }
         }
-        listed(codes, Span::new(first, end.min(bytes.len())), budget, found);
+        let from = open.saturating_add(1);
+        let tail = bytes.get(from..).unwrap_or_default();
+        let digits = tail
+            .iter()
+            .take(4)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let number = std::str::from_utf8(tail.get(..digits).unwrap_or_default());
+        let code = number.ok().and_then(|n| n.parse::<u8>().ok());
+        if let Some(code) = code {
+            if codes.is_empty() {
+                span.start = open.saturating_sub(if long { 4 } else { 3 });
+            }
+            codes.push(code);
+            span.end = from
+                .saturating_add(digits)
+                .saturating_add(1)
+                .min(bytes.len());
+        }
+        if codes.len() >= LISTED {
+            break;
+        }
+    }
+    if codes.len() >= CODES {
+        listed(Some(codes), span, budget, found);
     }
 }
 

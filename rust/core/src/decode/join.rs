@@ -82,10 +82,7 @@ pub(super) fn literals(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
             joints.push((at, at.saturating_add(sign.len())));
         }
     }
-    let puts_together = ["join(", "Join(", "concat(", "CONCAT(", "implode("]
-        .iter()
-        .any(|call| memchr::memmem::find(bytes, call.as_bytes()).is_some());
-    if puts_together {
+    if memchr::memchr_iter(b'(', bytes).any(|open| puts_together(bytes, open)) {
         for at in memchr::memchr_iter(b',', bytes) {
             joints.extend(joint(bytes, at, at.saturating_add(1)));
         }
@@ -108,6 +105,15 @@ pub(super) fn literals(text: &str, budget: &mut Budget<'_>) -> Option<Decoded> {
     }
     builder.same(bytes.get(at..).unwrap_or_default(), at);
     builder.finish(text.len(), Layer::Join)
+}
+
+/// Whether a call that begins at a bracket puts its arguments together.
+fn puts_together(bytes: &[u8], open: usize) -> bool {
+    [&b"join"[..], b"concat", b"implode"].iter().any(|name| {
+        open.checked_sub(name.len())
+            .and_then(|from| bytes.get(from..open))
+            .is_some_and(|called| called.eq_ignore_ascii_case(name))
+    })
 }
 
 /// Whether `rev`, `Rev`, `REV` or `[::-1]` stands in the text.

@@ -622,3 +622,50 @@ fn a_rule_may_ask_for_what_the_server_says_of_its_tools() {
         assert_eq!(session("m").client(call)[0], "audit: DENY");
     }
 }
+
+/// With `session_tokens`, equal secrets of one session read alike, and of no other session.
+#[test]
+fn tokens_tell_secrets_apart_within_one_session_only() {
+    let rule = r#"{"id":"mask","decision":"REDACT","policy_code":"EGRESS_REDACT_SECRET",
+        "masking":"tokenized","conditions":{"finding_ids":["text.github.*"]}}"#;
+    let frame = |id: u32, secrets: &[&str]| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": {"name": "post", "arguments": {"x": secrets}}})
+        .to_string()
+    };
+    let tokens = |session: &Session, id: u32, secrets: &[&str]| -> Vec<String> {
+        let said = session.client(&frame(id, secrets));
+        let bytes = said.last().unwrap().strip_prefix("server: ").unwrap();
+        let value: serde_json::Value = serde_json::from_str(bytes).unwrap();
+        let array = value["params"]["arguments"]["x"].as_array().unwrap();
+        array
+            .iter()
+            .map(|v| v.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (one, two) = (
+        "ghp_q7Rk2ZpLx93VbTnE04aBw8YdKs5Jm1HcUf6G",
+        "ghp_Zm6Ry3tVs8nXw4pL9kQ2hG7aB1cD5eF0jKuT",
+    );
+    let start = |session_tokens: bool| {
+        let settings = Settings {
+            session_tokens,
+            ..Settings::default()
+        };
+        let session = session_with(&[rule], settings, DenyResponse::ToolResult);
+        handshake(&session, "2025-06-18");
+        session
+    };
+    let plain = start(false);
+    assert_eq!(
+        tokens(&plain, 1, &[one, two]),
+        ["<REDACTED:github_pat>", "<REDACTED:github_pat>"]
+    );
+    let session = start(true);
+    let first = tokens(&session, 1, &[one, two, one]);
+    assert_eq!(first[0], first[2]);
+    assert_ne!(first[0], first[1]);
+    assert!(first[0].starts_with("<REDACTED:github_pat:") && first[0].len() == 34);
+    assert_eq!(tokens(&session, 2, &[two, one]), [&*first[1], &*first[0]]);
+    assert_ne!(tokens(&start(true), 1, &[one]), [&*first[0]]);
+}

@@ -223,6 +223,9 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     }
     let (mut start, end) = name_around(text, hit);
     scan.named_until = end;
+    if is_segment(text, start, end) {
+        return;
+    }
     let Some(value) = assign::value_of(text, start, end) else {
         return;
     };
@@ -238,10 +241,6 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
     let Some(class) = scan.class(start, end) else {
         return;
     };
-    // `did:key:z6Mk…`
-    if class == NameClass::WeakKey && before(text, start) == b':' {
-        return;
-    }
     let value = if class == NameClass::Passphrase {
         assign::phrase(text, value)
     } else {
@@ -262,6 +261,12 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
         of_class(class)
     };
     scan.found(kind, Span::new(value.start, value.end));
+}
+
+/// A part of a path of names: `did:key:z6Mk…`, `secret:` of an ARN, `AWS::IAM::AccessKey`.
+fn is_segment(text: &[u8], start: usize, end: usize) -> bool {
+    before(text, start) == b':'
+        && (at(text, end) == b':' || before(text, start.saturating_sub(1)) == b':')
 }
 
 /// A long value without a blank or quote is one value: names within it are not asked again.
@@ -369,6 +374,9 @@ fn authorization(hit: usize, scan: &mut Scan<'_, '_>) {
         return;
     }
     let (start, end) = name_around(text, hit);
+    if is_segment(text, start, end) {
+        return;
+    }
     let Some(value) = assign::value_of(text, start, end) else {
         return;
     };

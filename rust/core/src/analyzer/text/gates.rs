@@ -161,6 +161,15 @@ fn is_between_literals(value: &[u8]) -> bool {
             && (value.first().is_some_and(u8::is_ascii_punctuation) || value.contains(&b'$'))
 }
 
+/// The name of a constant: `PKCS7_ISSUER_AND_SERIAL`.
+fn is_constant(value: &[u8]) -> bool {
+    let readable = |part: &&[u8]| part.len() >= 3 && is_readable(part);
+    value
+        .iter()
+        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
+        && value.split(|&b| b == b'_').filter(readable).count() >= 2
+}
+
 /// A call or a type in quotes: `getpass.getpass()`, `Optional[str]`.
 fn is_call(value: &[u8]) -> bool {
     matches!(value.last(), Some(b')' | b']'))
@@ -198,6 +207,9 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
         return true;
     }
     if is_placeholder(value) || is_sequence(value) || is_something_else(value) {
+        return false;
+    }
+    if value.windows(7).any(|w| w == b"EXAMPLE") || is_constant(value) {
         return false;
     }
     if is_between_literals(value) || is_form_of_words(value) || is_call(value) {

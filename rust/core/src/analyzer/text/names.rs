@@ -156,6 +156,7 @@ const API_KEY_WORDS: &[&str] = &[
 const HARMLESS: &[&str] = &[
     "public",
     "pub",
+    "publishable",
     "primary",
     "foreign",
     "partition",

@@ -310,7 +310,30 @@ pub(crate) fn is_sequence(value: &[u8]) -> bool {
                     || (a == b'9' && b == b'a'))
         })
         .count();
-    steps.saturating_mul(10) >= value.len().saturating_mul(6)
+    steps.saturating_mul(10) >= value.len().saturating_mul(6) || is_counting(value)
+}
+
+/// Whether the bytes of a hexadecimal value count up: `00010203…`.
+fn is_counting(value: &[u8]) -> bool {
+    let byte = |pair: &[u8]| -> Option<u32> {
+        let [a, b] = pair else {
+            return None;
+        };
+        let (a, b) = (char::from(*a).to_digit(16)?, char::from(*b).to_digit(16)?);
+        Some(a.wrapping_shl(4) | b)
+    };
+    if value.len() < 16 || !value.len().is_multiple_of(2) {
+        return false;
+    }
+    let Some(bytes) = value.chunks(2).map(byte).collect::<Option<Vec<u32>>>() else {
+        return false;
+    };
+    let steps = bytes
+        .iter()
+        .zip(bytes.iter().skip(1))
+        .filter(|(a, b)| a.wrapping_add(1) == **b)
+        .count();
+    steps.saturating_mul(10) >= bytes.len().saturating_mul(6)
 }
 
 /// Openings of what is looked up elsewhere when the text is used.
@@ -568,7 +591,8 @@ mod tests {
             assert!(!is_placeholder(secret.as_bytes()), "{secret}");
         }
         assert!(is_sequence(b"abcdefghijklmnop") && is_sequence(b"1234567890"));
-        assert!(!is_sequence(b"k3J9dQpZ71"));
+        assert!(is_sequence(b"000102030405060708090a0b0c0d0e0f"));
+        assert!(!is_sequence(b"k3J9dQpZ71") && !is_sequence(b"be9ec7e36afa542b2273d23cc1fbe44f"));
     }
 
     #[test]
