@@ -129,10 +129,15 @@ impl Pattern {
             .map(Box::new)
     }
 
+    /// Whether a match may begin with the byte at `start`.
+    pub(crate) fn may_begin(&self, text: &[u8], start: usize) -> bool {
+        let first = text.get(start).copied().unwrap_or(0);
+        self.first.get(usize::from(first)).copied().unwrap_or(true)
+    }
+
     /// End of the match that begins at `start`, if there is one.
     pub(crate) fn end_at(&self, text: &[u8], start: usize) -> Option<usize> {
-        let first = text.get(start).copied().unwrap_or(0);
-        if !self.first.get(usize::from(first)).copied().unwrap_or(true) {
+        if !self.may_begin(text, start) {
             return None;
         }
         let end = start.saturating_add(self.max).min(text.len());
@@ -301,78 +306,96 @@ pub(crate) fn anchors(hir: &Hir) -> Option<Vec<Anchor>> {
 }
 
 /// A part of a pattern: one byte of few, or anything else.
+#[derive(Clone)]
 enum Part<'h> {
     OneOf(Vec<u8>),
     Other(&'h Hir),
 }
 
-fn parts<'h>(hir: &'h Hir, into: &mut Vec<Part<'h>>) {
+/// More ways to read a pattern than this are not told apart.
+const WAYS: usize = 64;
+
+/// The ways to read a pattern: alternatives and optional parts taken or not.
+fn ways(hir: &Hir) -> Vec<Vec<Part<'_>>> {
+    let other = || vec![vec![Part::Other(hir)]];
     match hir.kind() {
         HirKind::Literal(literal) => {
-            into.extend(literal.0.iter().map(|&b| Part::OneOf(vec![b])));
+            vec![literal.0.iter().map(|&b| Part::OneOf(vec![b])).collect()]
         }
         HirKind::Class(Class::Bytes(class)) => {
             let bytes = class.ranges().iter().flat_map(|r| r.start()..=r.end());
             let bytes: Vec<u8> = bytes.take(17).collect();
-            into.push(match bytes.len() {
-                1..=16 => Part::OneOf(bytes),
-                _ => Part::Other(hir),
-            });
+            match bytes.len() {
+                1..=16 => vec![vec![Part::OneOf(bytes)]],
+                _ => other(),
+            }
         }
-        HirKind::Capture(capture) => parts(&capture.sub, into),
-        HirKind::Concat(all) => all.iter().for_each(|part| parts(part, into)),
-        _ => into.push(Part::Other(hir)),
+        HirKind::Capture(capture) => ways(&capture.sub),
+        HirKind::Repetition(rep) if (rep.min, rep.max) == (0, Some(1)) => {
+            let mut all = ways(&rep.sub);
+            all.push(Vec::new());
+            all
+        }
+        HirKind::Alternation(parts) if parts.len() <= WAYS => parts.iter().flat_map(ways).collect(),
+        HirKind::Concat(parts) => {
+            let mut all: Vec<Vec<Part<'_>>> = vec![Vec::new()];
+            for part in parts {
+                let mut next = ways(part);
+                if next.len().saturating_mul(all.len()) > WAYS {
+                    next = vec![vec![Part::Other(part)]];
+                }
+                let mut joined = Vec::new();
+                for head in &all {
+                    for tail in &next {
+                        joined.push(head.iter().chain(tail).cloned().collect());
+                    }
+                }
+                all = joined;
+            }
+            all
+        }
+        _ => other(),
     }
 }
 
 /// Where in a match `literal` stands, at least and at most: where the pattern spells it, or its
 /// first three bytes, at a bounded distance from the start; `None` if it does so nowhere.
 pub(crate) fn place(hir: &Hir, literal: &[u8]) -> Option<(usize, usize)> {
-    let mut all = Vec::new();
-    parts(hir, &mut all);
+    let all = ways(hir);
+    let found = all.iter().filter_map(|way| place_in(way, literal));
+    found
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        .filter(|&(_, high)| high <= 1024)
+}
+
+fn place_in(way: &[Part<'_>], literal: &[u8]) -> Option<(usize, usize)> {
     let (mut low, mut high) = (0_usize, 0_usize);
     let mut found: Option<(usize, usize)> = None;
-    for (i, part) in all.iter().enumerate() {
-        let here = match part {
-            Part::OneOf(_) => {
-                let spelt = literal
-                    .iter()
-                    .zip(all.get(i..).unwrap_or_default())
-                    .take_while(|(b, part)| matches!(part, Part::OneOf(set) if set.contains(b)))
-                    .count();
-                let next = all.get(i.saturating_add(spelt));
-                let open = matches!(next, Some(Part::Other(_)));
-                (spelt == literal.len() || spelt >= 3 && open).then_some((0, 0))
-            }
-            Part::Other(hir) => match hir.kind() {
-                HirKind::Alternation(ways) => ways
-                    .iter()
-                    .filter_map(|way| place(way, literal))
-                    .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
-                _ => None,
-            },
-        };
-        if let Some((a, b)) = here {
-            let (a, b) = (a.saturating_add(low), b.saturating_add(high));
-            found = Some(found.map_or((a, b), |(c, d)| (a.min(c), b.max(d))));
+    for (i, part) in way.iter().enumerate() {
+        let spelt = literal
+            .iter()
+            .zip(way.get(i..).unwrap_or_default())
+            .take_while(|(b, part)| matches!(part, Part::OneOf(set) if set.contains(b)))
+            .count();
+        let next = way.get(i.saturating_add(spelt));
+        if spelt == literal.len() || spelt >= 3 && matches!(next, Some(Part::Other(_))) {
+            found = Some((found.map_or(low, |(first, _)| first), high));
         }
-        let more = match part {
+        let (least, most) = match part {
             Part::OneOf(_) => (1, Some(1)),
             Part::Other(hir) => {
                 let properties = hir.properties();
-                (
-                    properties.minimum_len().unwrap_or(0),
-                    properties.maximum_len(),
-                )
+                let least = properties.minimum_len().unwrap_or(0);
+                (least, properties.maximum_len())
             }
         };
-        low = low.saturating_add(more.0);
-        let Some(longest) = more.1 else {
+        low = low.saturating_add(least);
+        let Some(most) = most else {
             break;
         };
-        high = high.saturating_add(longest);
+        high = high.saturating_add(most);
     }
-    found.filter(|&(_, high)| high <= 1024)
+    found
 }
 
 fn prefixes(hir: &Hir, class: usize) -> Option<Vec<Anchor>> {
@@ -479,6 +502,7 @@ mod tests {
         assert_eq!(at("[a-z]{2,5}(?:APIM|x\\+ABa)[a-z]", "+ABa"), Some((3, 6)));
         assert_eq!(at("(?:ab)?sk-[a-z]{9}", "sk-"), Some((0, 2)));
         assert_eq!(at("\"d\"\\s{0,4}:", "\"d\":"), Some((0, 0)));
+        assert_eq!(at("_(?:auth|password)\\s?=", "_password ="), Some((0, 0)));
         assert_eq!(at("[a-z]*sk-", "sk-"), None);
         assert_eq!(at("[a-z]{9}", "abc"), None);
     }

@@ -3,7 +3,7 @@
 //! Every literal is represented by the rarest four bytes in it (or by all three). A bitmap says "no"
 //! for almost every position of ordinary text in a few instructions; the rest is looked up and
 //! compared in full. The bitmap has a word of 64 bits for the first three bytes, letter case folded,
-//! and a bit in it for the fourth: a literal of three bytes takes one word.
+//! and a bit in it for the fourth as it is: a literal of three bytes takes one word.
 
 const WORD_BITS: u32 = 12;
 const WORDS: usize = 1 << WORD_BITS;
@@ -43,9 +43,9 @@ pub(crate) struct Prefilter {
     literals: Box<[Literal]>,
 }
 
-/// Of the first three bytes of a folded gram.
+/// Of the first three bytes, folded.
 const fn hash(gram: u32) -> u32 {
-    gram.wrapping_shl(8).wrapping_mul(0x9E37_79B1)
+    (gram.wrapping_shl(8) | FOLD).wrapping_mul(0x9E37_79B1)
 }
 
 const fn bucket(gram: u32) -> usize {
@@ -56,10 +56,9 @@ const fn word(gram: u32) -> usize {
     hash(gram).wrapping_shr(32 - WORD_BITS) as usize
 }
 
-/// Which bit of the word stands for the fourth byte: the fold leaves six bits of ASCII.
-const fn bit(gram: u32) -> u32 {
-    let fourth = gram.wrapping_shr(24);
-    (fourth & 0x1f) | (fourth & 0x40).wrapping_shr(1)
+/// The bit of the word that stands for the fourth byte.
+const fn bit(fourth: u8) -> u64 {
+    1_u64.wrapping_shl(fourth as u32)
 }
 
 /// How common a byte is in prose and code, the fold applied: higher is worse to search for.
@@ -99,7 +98,7 @@ impl Prefilter {
     pub(crate) fn new(sources: &[(Vec<u8>, bool)]) -> Self {
         let mut bitmap = Box::new([0_u64; WORDS]);
         let mut entries = Vec::new();
-        for (id, (bytes, _)) in sources.iter().enumerate() {
+        for (id, &(ref bytes, any_case)) in sources.iter().enumerate() {
             let literal = LiteralId::try_from(id).unwrap_or(LiteralId::MAX);
             let (offset, gram, mask) = match *bytes.as_slice() {
                 [a, b, c] => (0, u32::from_le_bytes([a, b, c, 0]) | FOLD, THREE),
@@ -109,10 +108,13 @@ impl Prefilter {
                 },
             };
             if let Some(slot) = bitmap.get_mut(word(gram)) {
-                *slot |= if mask == THREE {
-                    u64::MAX
-                } else {
-                    1_u64.wrapping_shl(bit(gram))
+                let fourth = bytes.get(offset.saturating_add(3)).copied().unwrap_or(0);
+                *slot |= match mask {
+                    THREE => u64::MAX,
+                    _ if any_case => {
+                        bit(fourth.to_ascii_lowercase()) | bit(fourth.to_ascii_uppercase())
+                    }
+                    _ => bit(fourth),
                 };
             }
             entries.push(Entry {
@@ -153,15 +155,16 @@ impl Prefilter {
         self.literals.iter().map(|l| (&*l.bytes, l.any_case))
     }
 
-    /// 1 if a literal may be represented by the folded gram, else 0.
+    /// 1 if a literal may be represented by the four bytes, else 0.
     #[inline]
-    fn may(&self, gram: u32) -> u64 {
+    fn may(&self, four: [u8; 4]) -> u64 {
+        let gram = u32::from_le_bytes(four);
         let word = self
             .bitmap
             .get(word(gram) & (WORDS - 1))
             .copied()
             .unwrap_or(0);
-        word.wrapping_shr(bit(gram)) & 1
+        word.wrapping_shr(gram.wrapping_shr(24)) & 1
     }
 
     /// Calls `found(literal, start)` for every occurrence, in ascending order of the position of
@@ -174,8 +177,16 @@ impl Prefilter {
             .and_then(|rest| rest.first_chunk::<{ BLOCK + 3 }>())
         {
             let mut mask = 0_u64;
-            for (k, four) in (0_u32..).zip(block.array_windows::<4>()) {
-                mask |= self.may(u32::from_le_bytes(*four) | FOLD).wrapping_shl(k);
+            for step in (0..BLOCK).step_by(8).rev() {
+                let part = block
+                    .get(step..)
+                    .and_then(|rest| rest.first_chunk::<11>())
+                    .unwrap_or(&[0; 11]);
+                let mut eight = 0_u64;
+                for four in part.array_windows::<4>().rev() {
+                    eight = eight.wrapping_shl(1) | self.may(*four);
+                }
+                mask = mask.wrapping_shl(8) | eight;
             }
             while mask != 0 {
                 let at = base.saturating_add(mask.trailing_zeros() as usize);
@@ -185,8 +196,8 @@ impl Prefilter {
             base = base.saturating_add(BLOCK);
         }
         let rest = text.get(base..).unwrap_or_default();
-        for (i, gram) in grams(rest) {
-            if self.may(gram) != 0 {
+        for (i, four) in rest.array_windows::<4>().enumerate() {
+            if self.may(*four) != 0 {
                 self.confirm(text, base.saturating_add(i), found);
             }
         }

@@ -224,7 +224,9 @@ impl Rule {
 
     /// Tries the format at one place; whether it is there.
     fn attempt(&self, index: usize, start: usize, hit: usize, scan: &mut Scan<'_, '_>) -> bool {
-        if self.left == Edge::Word && !free_left(scan.text, start) {
+        if !self.pattern.may_begin(scan.text, start)
+            || self.left == Edge::Word && !free_left(scan.text, start)
+        {
             return false;
         }
         let far = self.pattern.max > FAR;
@@ -375,7 +377,10 @@ impl Rule {
             let last = run.saturating_sub(self.pattern.min).min(end);
             let mut found = None;
             for start in i..=last {
-                if self.left == Edge::Word && !free_left(text, start) || !self.fits(start, scan) {
+                if !self.pattern.may_begin(text, start)
+                    || self.left == Edge::Word && !free_left(text, start)
+                    || !self.fits(start, scan)
+                {
                     continue;
                 }
                 if far && !scan.may_read(index, start) {

@@ -404,4 +404,5 @@ fn text_that_wastes_time_is_told_and_ordinary_keys_are_not() {
     assert!(ids(&public.repeat(2_000)).is_empty());
     let log = "GET https://orders.azurewebsites.net/api/run?page=2 200 12ms\n";
     assert!(ids(&log.repeat(2_000)).is_empty());
+    assert!(ids(&"proxy_auth=on ".repeat(2_000)).is_empty());
 }
