@@ -103,9 +103,17 @@ class Guard:
     `max_message_bytes`. Raises ValueError, one message a line.
 
     `time` is in seconds since 1970-01-01 UTC, the system's if not given.
+
+    `literal_search` is given the literals that `content_patterns` need, and may return a search
+    for them: bytes in, the indexes of those that stand in them out, in any letter case of ASCII.
+    It is called once a message, from any thread; where it raises, the core searches itself.
     """
 
-    def __new__(cls, settings: str) -> Guard: ...
+    def __new__(
+        cls,
+        settings: str,
+        literal_search: Callable[[list[str]], Callable[[bytes], list[int]] | None] | None = None,
+    ) -> Guard: ...
     def inspect(
         self,
         frame: bytes,

@@ -6,6 +6,7 @@ Keys of the original are kept: `downstream_*` is what the rest of the package ca
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -169,6 +170,11 @@ class EngineConfig(Section):
         default=False,
         description="true: masking: tokenized adds a number that is the same for equal secrets "
         "of one session, and tells nothing of the secret.",
+    )
+    scanner: Literal["auto", "rust", "hyperscan"] = Field(
+        default="auto",
+        description="What searches for content_patterns: rust; hyperscan, an extra, for thousands "
+        "of them; or auto, which takes hyperscan for 1000 and more where it is installed.",
     )
     scoped_deletes: Literal["allow", "escalate", "deny"] = Field(
         default="deny",
@@ -343,6 +349,7 @@ class GatewayConfig(Section):
             },
             "entropy": self.engine.entropy,
             "session_tokens": self.engine.session_tokens,
+            **({} if self.engine.scanner == "auto" else {"scanner": self.engine.scanner}),
             "record_calls": self.audit.record_calls,
             "environment": self.environment,
             "internal_domains": self.internal_domains,
@@ -397,6 +404,9 @@ def _checked(source: YamlFile, path: Path | None) -> GatewayConfig:
 
 def _check(config: GatewayConfig, source: YamlFile) -> None:
     proxy, audit = config.proxy, config.audit
+    if config.engine.scanner == "hyperscan" and find_spec("hyperscan") is None:
+        hint = "pip install 'mcp-egress-guard[hyperscan]', or set scanner: auto"
+        source.add(("engine", "scanner"), "hyperscan is not installed", hint)
     if proxy.downstream_command and not proxy.downstream_command[0].strip():
         source.add(("proxy", "downstream_command"), "names no program")
     for key in ("downstream_url", "public_url"):

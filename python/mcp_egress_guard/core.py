@@ -103,9 +103,17 @@ def compile_guard(rules: Sequence[Mapping[str, Any]], settings: Settings | None 
     """Compiles rules, given as plain data, with the engine's settings.
 
     Raises:
-        ValueError: a rule, detector or setting that does not compile; one message a line.
+        ValueError: a rule, detector or setting that does not compile, or a scanner that is not
+            installed; one message a line.
     """
-    return Guard(json.dumps(dict(settings or {}) | {"rules": list(rules)}))
+    plain = dict(settings or {}) | {"rules": list(rules)}
+    scanner = plain.pop("scanner", "auto")
+    make = None
+    if scanner != "rust":
+        from mcp_egress_guard.scanner import literal_search  # noqa: PLC0415  (start-up)
+
+        make = literal_search(scanner)
+    return Guard(json.dumps(plain), make)
 
 
 def check_rules(rules: Sequence[Mapping[str, Any]], settings: Settings | None = None) -> list[str]:
@@ -225,7 +233,8 @@ class EgressGuard:
     """Judges tool calls by rules; with the built-in rules if none are loaded.
 
     `settings` are the engine's (see the stub of the extension): `default_decision`,
-    `shadow_mode`, `environment`, `internal_domains`, `org_fingerprints` and others.
+    `shadow_mode`, `environment`, `internal_domains`, `org_fingerprints` and others; and `scanner`,
+    the engine that searches for `content_patterns`: `auto`, `rust` or `hyperscan`.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 //! `Guard.inspect`: one JSON-RPC frame in, one judgement out.
 
-use crate::{analyze, panics::caught, settings};
+use crate::{analyze, literals, panics::caught, settings};
 use egress_guard_core::{
     frame::{self, Malformed},
     guard::{self, Around, Context, ENGINE_ERROR},
@@ -28,8 +28,10 @@ pub(crate) struct Guard {
 #[pymethods]
 impl Guard {
     #[new]
-    fn new(py: Python<'_>, settings: &str) -> PyResult<Self> {
-        let built = py.detach(|| caught(|| settings::build(settings)));
+    #[pyo3(signature = (settings, literal_search=None))]
+    fn new(py: Python<'_>, settings: &str, literal_search: Option<Py<PyAny>>) -> PyResult<Self> {
+        let make = |literals: &[String]| literals::make(literal_search.as_ref(), literals);
+        let built = py.detach(|| caught(|| settings::build(settings, &make)));
         match built {
             Some(Ok(inner)) => Ok(Self {
                 inner: Arc::new(inner),

@@ -9,6 +9,7 @@ mod audit;
 mod bench;
 mod gateway;
 mod guard;
+mod literals;
 mod panics;
 mod session;
 mod settings;

@@ -8,6 +8,7 @@ use egress_guard_core::{
     policy::{
         allowlist::AllowSource,
         category::{Categories, Category},
+        content::MakeSearch,
         syntax::RuleSource,
     },
 };
@@ -65,7 +66,7 @@ impl Default for Source {
 ///
 /// # Errors
 /// One message a line, for people.
-pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
+pub(crate) fn build(json: &str, make: MakeSearch<'_>) -> Result<guard::Guard, String> {
     let source: Source = serde_json::from_str(json).map_err(|e| e.to_string())?;
     let mut catalog = Catalog::embedded().map_err(ToString::to_string)?.clone();
     if !source.detectors.is_null() {
@@ -101,7 +102,7 @@ pub(crate) fn build(json: &str) -> Result<guard::Guard, String> {
         session_tokens: source.session_tokens,
         limits,
     };
-    guard::Guard::new(catalog, settings).map_err(|e| e.to_string())
+    guard::Guard::with_search(catalog, settings, make).map_err(|e| e.to_string())
 }
 
 fn categories(names: &[String]) -> Result<Categories, String> {

@@ -16,6 +16,7 @@ use crate::{
         CallFacts, Direction, Explanation, PolicyEngine,
         allowlist::{AllowSource, Allowlists},
         category::{Categories, Tool},
+        content::MakeSearch,
         hint::Hints,
         host::name_internal,
         syntax::{RuleSource, Strategy},
@@ -265,7 +266,19 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardError`], naming the entry that does not compile.
-    pub fn new(mut catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
+    pub fn new(catalog: Catalog, settings: Settings) -> Result<Self, GuardError> {
+        Self::with_search(catalog, settings, &|_| Ok(None))
+    }
+
+    /// As [`Guard::new`], where another engine may search for the literals of `content_patterns`.
+    ///
+    /// # Errors
+    /// As there, and what `make` refuses.
+    pub fn with_search(
+        mut catalog: Catalog,
+        settings: Settings,
+        make: MakeSearch<'_>,
+    ) -> Result<Self, GuardError> {
         match settings.scoped_deletes {
             ScopedDeletes::Allow => catalog.weigh("command.rm.scoped", &[], 0.1),
             ScopedDeletes::Escalate => catalog.weigh("command.rm.scoped", &["review"], 0.6),
@@ -276,7 +289,8 @@ impl Guard {
         for rule in &mut rules {
             name_internal(rule, &settings.internal_domains);
         }
-        let policy = PolicyEngine::new(rules, settings.default_decision, &analyzers.catalog)
+        let default = settings.default_decision;
+        let policy = PolicyEngine::with_search(rules, default, &analyzers.catalog, make)
             .map_err(GuardError::Rules)?;
         let allowlists =
             Allowlists::new(settings.allowlists.clone(), &analyzers.catalog).map_err(|errors| {

@@ -2,13 +2,14 @@
 //! patterns need, then only the patterns whose literal is there. Linear in the text.
 
 use crate::walk::{Document, NodeId};
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use memchr::memmem;
 use regex_automata::{
     meta::{self, Regex},
     util::syntax,
 };
 use regex_syntax::hir::{Class, Hir, HirKind};
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// Index of a pattern in its [`Contents`].
 pub type PatternId = usize;
@@ -19,6 +20,24 @@ const PATTERN_BYTES: usize = 512 << 10;
 const SHORTEST: usize = 3;
 /// More alternatives than this are not worth a place in the prefilter.
 const MOST: usize = 32;
+
+/// Up to so many bytes of literals the fastest automaton is built: it takes about 100 times as much
+/// memory as they do.
+const FAST: usize = 256 << 10;
+/// Shorter messages are searched sooner than another engine is called.
+const WORTH_A_CALL: usize = 1 << 10;
+/// Stands between texts that are searched together; in no UTF-8, so that no literal holds it.
+const BETWEEN: u8 = 0xff;
+
+/// Another engine that searches for all literals at once, such as Hyperscan.
+pub trait LiteralSearch: fmt::Debug + Send + Sync {
+    /// Indexes of the literals that stand in the text, in any letter case of ASCII; more are
+    /// allowed, for every pattern is confirmed. `None` where the engine cannot serve.
+    fn search(&self, text: &[u8]) -> Option<Vec<u32>>;
+}
+
+/// Makes an engine for these literals, or none if the built-in one is to search.
+pub type MakeSearch<'m> = &'m dyn Fn(&[String]) -> Result<Option<Arc<dyn LiteralSearch>>, String>;
 
 /// Patterns while the rules are compiled: the same pattern in two rules is searched once.
 #[derive(Debug, Default)]
@@ -65,20 +84,28 @@ impl Builder {
         Ok(id)
     }
 
-    /// Compiles what was added.
+    /// Compiles what was added; `make` may bring another engine for the literals.
     ///
     /// # Errors
-    /// A message, if there is more than the prefilter can hold.
-    pub fn build(self) -> Result<Contents, String> {
+    /// A message: there is more than the prefilter can hold, or `make` refuses.
+    pub fn build(self, make: Option<MakeSearch<'_>>) -> Result<Contents, String> {
+        let (literals, owners): (Vec<String>, Vec<PatternId>) = self.literals.into_iter().unzip();
+        let other = match make {
+            Some(make) if !literals.is_empty() => make(&literals)?,
+            _ => None,
+        };
+        let bytes: usize = literals.iter().map(String::len).sum();
         let prefilter = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .build(self.literals.iter().map(|(literal, _)| literal))
+            .kind((other.is_none() && bytes <= FAST).then_some(AhoCorasickKind::DFA))
+            .build(&literals)
             .map_err(|error| format!("content_patterns: {error}"))?;
         Ok(Contents {
             regexes: self.regexes,
             prefilter,
-            owners: self.literals.into_iter().map(|(_, id)| id).collect(),
+            other,
+            owners,
             always: self.always,
         })
     }
@@ -99,6 +126,8 @@ fn explain(pattern: &str, error: &regex_syntax::Error) -> String {
 pub struct Contents {
     regexes: Vec<Regex>,
     prefilter: AhoCorasick,
+    other: Option<Arc<dyn LiteralSearch>>,
+    /// By literal.
     owners: Vec<PatternId>,
     always: Vec<PatternId>,
 }
@@ -107,40 +136,73 @@ impl Contents {
     /// Which patterns match in some string, member names included, at or below one of `nodes`.
     #[must_use]
     pub fn search(&self, document: &Document<'_>, nodes: &[NodeId]) -> Vec<bool> {
-        let mut found = vec![false; self.regexes.len()];
-        let mut wanted = vec![false; self.regexes.len()];
+        let mut texts: Vec<&str> = Vec::new();
         for &node in nodes {
             let Some(end) = document.node(node).map(|n| n.next) else {
                 continue;
             };
             let inside =
                 |n: NodeId| n > node && n < end || n == node && end == node.saturating_add(1);
-            for leaf in document.leaves.iter().filter(|leaf| inside(leaf.node)) {
-                self.leaf(&leaf.text, &mut wanted, &mut found);
+            let leaves = document.leaves.iter().filter(|leaf| inside(leaf.node));
+            texts.extend(leaves.map(|leaf| leaf.text.as_ref()));
+        }
+        let mut found = vec![false; self.regexes.len()];
+        let candidates = self.candidates(&texts);
+        let mut wanted = vec![false; self.regexes.len()];
+        for text in texts {
+            // These two fold to `s` and `k`, which the prefilters would not see.
+            let folds = ["\u{17f}", "\u{212a}"];
+            if folds
+                .iter()
+                .any(|c| memmem::find(text.as_bytes(), c.as_bytes()).is_some())
+            {
+                (0..self.regexes.len()).for_each(|id| self.confirm(id, text, &mut found));
+                continue;
+            }
+            for &id in &self.always {
+                self.confirm(id, text, &mut found);
+            }
+            match &candidates {
+                Some(candidates) => {
+                    for &id in candidates {
+                        self.confirm(id, text, &mut found);
+                    }
+                }
+                None => self.leaf(text, &mut wanted, &mut found),
             }
         }
         found
     }
 
+    /// The patterns with a literal in any of the texts, as the other engine tells; `None` without
+    /// one, and where it is not worth its call or cannot serve.
+    fn candidates(&self, texts: &[&str]) -> Option<Vec<PatternId>> {
+        let other = self.other.as_ref()?;
+        let length: usize = texts.iter().map(|t| t.len().saturating_add(1)).sum();
+        if length < WORTH_A_CALL {
+            return None;
+        }
+        let mut all = Vec::with_capacity(length);
+        for text in texts {
+            all.extend_from_slice(text.as_bytes());
+            all.push(BETWEEN);
+        }
+        let owner = |literal: u32| self.owners.get(usize::try_from(literal).ok()?).copied();
+        let mut ids: Vec<PatternId> = other.search(&all)?.into_iter().filter_map(owner).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Some(ids)
+    }
+
+    fn confirm(&self, id: PatternId, text: &str, found: &mut [bool]) {
+        if let (Some(slot), Some(regex)) = (found.get_mut(id), self.regexes.get(id))
+            && !*slot
+        {
+            *slot = regex.is_match(text);
+        }
+    }
+
     fn leaf(&self, text: &str, wanted: &mut [bool], found: &mut [bool]) {
-        let search = |id: PatternId, found: &mut [bool]| {
-            if let (Some(false), Some(regex)) = (found.get(id), self.regexes.get(id))
-                && regex.is_match(text)
-                && let Some(slot) = found.get_mut(id)
-            {
-                *slot = true;
-            }
-        };
-        // These two fold to `s` and `k`, which the prefilter would not see.
-        if text.contains(['\u{17f}', '\u{212a}']) {
-            for id in 0..self.regexes.len() {
-                search(id, found);
-            }
-            return;
-        }
-        for &id in &self.always {
-            search(id, found);
-        }
         if self.owners.is_empty() {
             return;
         }
@@ -150,10 +212,9 @@ impl Contents {
                 continue;
             };
             if let Some(slot) = wanted.get_mut(id)
-                && !*slot
+                && !std::mem::replace(slot, true)
             {
-                *slot = true;
-                search(id, found);
+                self.confirm(id, text, found);
             }
         }
     }
@@ -252,7 +313,7 @@ mod tests {
             builder.add(pattern).unwrap();
         }
         let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
-        builder.build().unwrap().search(&document, &[ROOT])
+        builder.build(None).unwrap().search(&document, &[ROOT])
     }
 
     #[test]
@@ -293,6 +354,9 @@ mod tests {
         assert_eq!(search(&["secret"], "[\"\u{17f}ecret\"]"), [true]);
         assert_eq!(search(&["token"], "[\"to\u{212a}en\"]"), [true]);
         assert_eq!(search(&["straße"], "[\"STRAßE\"]"), [true]);
+        let words = [r"\bmerger\b", r"\bstraße\b"];
+        assert_eq!(search(&words, "[\"a Merger.\",\"STRAßE 1\"]"), [true, true]);
+        assert_eq!(search(&words, "[\"mergers\",\"xstraße\"]"), [false, false]);
     }
 
     #[test]
@@ -312,5 +376,39 @@ mod tests {
     fn a_catastrophic_pattern_is_linear() {
         let text = format!("[\"{}!\"]", "a".repeat(1_000_000));
         assert_eq!(search(&["(a+)+$"], &text), [false]);
+    }
+
+    /// Tells the literals that it was told to tell.
+    #[derive(Debug)]
+    struct Told(Option<Vec<u32>>);
+
+    impl LiteralSearch for Told {
+        fn search(&self, text: &[u8]) -> Option<Vec<u32>> {
+            assert!(text.ends_with(&[BETWEEN]));
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn another_engine_only_names_candidates() {
+        let text = format!("{} delete from x, drop the rest", "-".repeat(WORTH_A_CALL));
+        let json = format!("[{text:?},\"to\u{212a}en\",7]");
+        let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+        let found = |told: Option<Vec<u32>>| {
+            let mut builder = Builder::default();
+            for pattern in ["delete\\s+from", "drop.*table", "token", "[0-9]+", "x, d"] {
+                builder.add(pattern).unwrap();
+            }
+            let make = |literals: &[String]| {
+                assert_eq!(literals, ["delete", "table", "token", "x, d"]);
+                Ok(Some(Arc::new(Told(told.clone())) as Arc<dyn LiteralSearch>))
+            };
+            let contents = builder.build(Some(&make)).unwrap();
+            contents.search(&document, &[ROOT])
+        };
+        let all = [true, false, true, false, true];
+        assert_eq!(found(Some(vec![0, 1, 3, 99])), all);
+        assert_eq!(found(None), all);
+        assert_eq!(found(Some(vec![])), [false, false, true, false, false]);
     }
 }

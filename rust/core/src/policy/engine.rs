@@ -7,7 +7,7 @@
 use super::{
     CallFacts, Direction, Outcome,
     condition::{BadField, Check, Compiler, Condition, Probe, covered},
-    content::{self, Contents},
+    content::{self, Contents, MakeSearch},
     expiry::Expiry,
     index::Index,
     syntax::{RuleSource, Strategy, Way},
@@ -128,6 +128,20 @@ impl PolicyEngine {
             .map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }
 
+    /// As [`PolicyEngine::new`], where another engine may search for the literals of the patterns.
+    ///
+    /// # Errors
+    /// As there, and what `make` refuses.
+    pub fn with_search(
+        sources: Vec<RuleSource>,
+        default_decision: Decision,
+        catalog: &Catalog,
+        make: MakeSearch<'_>,
+    ) -> Result<Self, Vec<String>> {
+        Self::compile_with(sources, default_decision, catalog, Some(make))
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    }
+
     /// Compiles rules.
     ///
     /// # Errors
@@ -136,6 +150,15 @@ impl PolicyEngine {
         sources: Vec<RuleSource>,
         default_decision: Decision,
         catalog: &Catalog,
+    ) -> Result<Self, Vec<RuleError>> {
+        Self::compile_with(sources, default_decision, catalog, None)
+    }
+
+    fn compile_with(
+        sources: Vec<RuleSource>,
+        default_decision: Decision,
+        catalog: &Catalog,
+        make: Option<MakeSearch<'_>>,
     ) -> Result<Self, Vec<RuleError>> {
         let mut contents = content::Builder::default();
         let mut errors = Vec::new();
@@ -170,7 +193,9 @@ impl PolicyEngine {
                 rules.push(rule);
             }
         }
-        let contents = match contents.build() {
+        // Nothing is built for rules that are refused anyway.
+        let make = make.filter(|_| errors.is_empty());
+        let contents = match contents.build(make) {
             Ok(contents) if errors.is_empty() => contents,
             Ok(_) => return Err(errors),
             Err(message) => {
