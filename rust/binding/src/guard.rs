@@ -137,7 +137,8 @@ impl Guard {
     }
 }
 
-/// What is known of a message that comes alone; without `time` it is judged by the clock.
+/// What is known of a message that comes alone; without `time` it is judged by the clock. Nothing that
+/// comes of it is written to an audit log.
 fn context(
     environment: Option<String>,
     labels: Option<BTreeMap<String, String>>,
@@ -160,6 +161,7 @@ fn context(
         labels: labels.unwrap_or_default(),
         around: Arc::new(around),
         salt: None,
+        audited: false,
     }
 }
 

@@ -208,6 +208,7 @@ fn main() {
         }
         let context = Context {
             direction,
+            audited: false,
             ..Context::default()
         };
         let cost = |work: &mut dyn FnMut()| {

@@ -86,6 +86,37 @@ impl Trail {
         destinations: &[Destination],
     ) -> Self {
         let secrets = Secrets::new(findings, &guard.analyzers.catalog);
+        let pointers = masked_pointers(document, findings, &secrets);
+        let trail = if context.audited {
+            Self::of(
+                guard,
+                document,
+                message,
+                context,
+                findings,
+                destinations,
+                &secrets,
+            )
+        } else {
+            Self::default()
+        };
+        for (index, pointer) in pointers {
+            if let Some(finding) = findings.get_mut(index) {
+                finding.pointer = pointer.into();
+            }
+        }
+        trail
+    }
+
+    fn of(
+        guard: &Guard,
+        document: &Document<'_>,
+        message: &Message,
+        context: &Context,
+        findings: &[Finding],
+        destinations: &[Destination],
+        secrets: &Secrets,
+    ) -> Self {
         let text = |parent: Option<NodeId>, member: &str| {
             let node = parent.and_then(|parent| document.member(parent, member))?;
             match document.node(node)?.kind {
@@ -111,12 +142,12 @@ impl Trail {
         };
         let call = match message.body {
             Some(params) if guard.settings.record_calls && !is_faulty(guard, findings) => {
-                recorded(document, params, &secrets)
+                recorded(document, params, secrets)
             }
             _ => None,
         };
-        let trail = Self {
-            request_hash: request_hash(document, &method, &tool_name, body, &secrets),
+        Self {
+            request_hash: request_hash(document, &method, &tool_name, body, secrets),
             tool_name,
             method,
             request_id,
@@ -134,14 +165,7 @@ impl Trail {
             traceparent,
             call,
             approval: None,
-        };
-        let pointers = masked_pointers(document, findings, &secrets);
-        for (index, pointer) in pointers {
-            if let Some(finding) = findings.get_mut(index) {
-                finding.pointer = pointer.into();
-            }
         }
-        trail
     }
 }
 
@@ -173,7 +197,7 @@ impl Secrets {
 
     /// The text of a string, at most `limit` bytes of it, without its secrets.
     fn masked(&self, document: &Document<'_>, leaf: LeafId, limit: usize) -> String {
-        let text = document.leaf(leaf).map_or("", |l| l.text.as_ref());
+        let text = document.text_of(leaf);
         let places = self.of_leaf(leaf);
         if places.is_empty() {
             return bounded(text, limit).into();
@@ -253,6 +277,43 @@ fn hosts(guard: &Guard, destinations: &[Destination]) -> Vec<String> {
     seen.into_iter().map(|host| scanned(guard, host)).collect()
 }
 
+/// A hash that takes its bytes in long pieces: many short ones cost it more than all bytes do.
+#[derive(Default)]
+struct Hash {
+    hash: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Hash {
+    const PIECE: usize = 4096;
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= Self::PIECE {
+            self.hash.update(&self.waiting);
+            self.waiting.clear();
+        }
+    }
+
+    fn text(&mut self, tag: u8, text: &str) {
+        self.waiting.push(tag);
+        // A length in front keeps two different calls from running into the same bytes.
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.waiting.extend_from_slice(&length.to_le_bytes());
+        if text.len() < Self::PIECE {
+            return self.bytes(text.as_bytes());
+        }
+        self.hash.update(&self.waiting);
+        self.waiting.clear();
+        self.hash.update(text);
+    }
+
+    fn finish(mut self) -> impl AsRef<[u8]> {
+        self.hash.update(&self.waiting);
+        self.hash.finalize()
+    }
+}
+
 /// Hashes what was asked, independent of spacing and escapes.
 fn request_hash(
     document: &Document<'_>,
@@ -261,15 +322,9 @@ fn request_hash(
     body: Option<NodeId>,
     secrets: &Secrets,
 ) -> String {
-    fn text(hash: &mut Sha256, tag: u8, text: &str) {
-        hash.update([tag]);
-        // A length in front keeps two different calls from running into the same bytes.
-        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(text);
-    }
-    let mut hash = Sha256::new();
-    text(&mut hash, b'm', method);
-    text(&mut hash, b'n', tool);
+    let mut hash = Hash::default();
+    hash.text(b'm', method);
+    hash.text(b'n', tool);
     let first = body.unwrap_or_default();
     let end = body
         .and_then(|id| document.node(id))
@@ -277,29 +332,30 @@ fn request_hash(
     for id in first..end {
         let Some(node) = document.node(id) else { break };
         let mut string = |tag, leaf| match document.leaf(leaf) {
-            Some(l) if secrets.of_leaf(leaf).is_empty() => text(&mut hash, tag, &l.text),
-            _ => text(&mut hash, tag, &secrets.masked(document, leaf, usize::MAX)),
+            Some(l) if secrets.of_leaf(leaf).is_empty() => hash.text(tag, document.text(l)),
+            _ => hash.text(tag, &secrets.masked(document, leaf, usize::MAX)),
         };
         if let (Edge::Member(key), true) = (node.edge, id > first) {
             string(b'k', key);
         }
         match node.kind {
             Kind::String(leaf) => string(b's', leaf),
-            Kind::Number => text(&mut hash, b'd', document.raw(id)),
-            Kind::Bool(true) => hash.update(b"t"),
-            Kind::Bool(false) => hash.update(b"f"),
-            Kind::Null => hash.update(b"z"),
+            Kind::Number => hash.text(b'd', document.raw(id)),
+            Kind::Bool(true) => hash.bytes(b"t"),
+            Kind::Bool(false) => hash.bytes(b"f"),
+            Kind::Null => hash.bytes(b"z"),
             Kind::Object | Kind::Array => {
-                hash.update(if node.kind == Kind::Object {
+                hash.bytes(if node.kind == Kind::Object {
                     b"{"
                 } else {
                     b"["
                 });
-                hash.update(node.next.saturating_sub(id).to_le_bytes());
+                hash.bytes(&node.next.saturating_sub(id).to_le_bytes());
             }
         }
     }
-    hash.finalize()
+    hash.finish()
+        .as_ref()
         .iter()
         .take(8)
         .fold(String::with_capacity(16), |mut out, byte| {
@@ -358,17 +414,17 @@ fn is_obeyed(c: char) -> bool {
 /// `params` as written, on one line and without its secrets.
 fn recorded(document: &Document<'_>, params: NodeId, secrets: &Secrets) -> Option<String> {
     let node = document.node(params)?;
-    if node.span.len() > CALL {
+    if node.span().len() > CALL {
         return None;
     }
     let mut places: Vec<_> = secrets
         .places
         .iter()
-        .filter(|(_, _, span, _)| span.start >= node.span.start && span.end <= node.span.end)
+        .filter(|(_, _, span, _)| span.start >= node.span().start && span.end <= node.span().end)
         .map(|(leaf, _, span, kind)| {
             let place = Span::new(
-                span.start.saturating_sub(node.span.start),
-                span.end.saturating_sub(node.span.start),
+                span.start.saturating_sub(node.span().start),
+                span.end.saturating_sub(node.span().start),
             );
             let key = document.leaf(*leaf).is_some_and(|l| l.role == Role::Key);
             (place, kind.as_str(), key)
@@ -376,7 +432,7 @@ fn recorded(document: &Document<'_>, params: NodeId, secrets: &Secrets) -> Optio
         .collect();
     places.sort();
     let mut keys = 0_usize;
-    let mut out = String::with_capacity(node.span.len());
+    let mut out = String::with_capacity(node.span().len());
     replace(
         document.raw(params),
         places.iter().map(|p| (p.0, p.1)),

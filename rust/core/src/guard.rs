@@ -12,6 +12,7 @@ use crate::{
     finding::{Finding, RawFinding},
     frame::Message,
     limits::Limits,
+    memo::Memo,
     policy::{
         CallFacts, Direction, Explanation, PolicyEngine,
         allowlist::{AllowSource, Allowlists},
@@ -23,8 +24,9 @@ use crate::{
     },
     redact::{self, Redaction},
     route,
+    signs::Signs,
     span::Span,
-    walk::{Document, LeafId, Role},
+    walk::{Document, Leaf, LeafId, PlaceId, Role},
 };
 use std::{
     collections::BTreeMap,
@@ -133,6 +135,8 @@ pub struct Context {
     pub around: Arc<Around>,
     /// The session's, for [`Settings::session_tokens`]; without it the guard's own.
     pub salt: Option<redact::Salt>,
+    /// Whether the judgement is to be recorded, and keeps what its audit line says of the message.
+    pub audited: bool,
 }
 
 /// A conversation as rules see it: with whom, and when.
@@ -201,6 +205,7 @@ impl Default for Context {
             labels: BTreeMap::new(),
             around: Arc::default(),
             salt: None,
+            audited: true,
         }
     }
 }
@@ -242,7 +247,7 @@ pub struct Inspection {
     pub redactions: Vec<Redaction>,
     /// Shadow mode was on.
     pub shadow_mode: bool,
-    /// What the audit says about the message.
+    /// What the audit says about the message; empty if it is not [`Context::audited`].
     pub trail: Trail,
 }
 
@@ -529,7 +534,7 @@ impl Guard {
                 secret: if finding.encoded && strategy != Strategy::Tokenized {
                     String::new()
                 } else {
-                    finding.text_span.of_str(&leaf.text).into()
+                    finding.text_span.of_str(document.text(leaf)).into()
                 },
                 finding_type: detector.finding_type.clone(),
                 strategy: if finding.encoded && strategy != Strategy::Tokenized {
@@ -544,9 +549,6 @@ impl Guard {
     }
 }
 
-/// How many member names are remembered as clean.
-const CLEAN_NAMES: usize = 16;
-
 /// The findings of one message while they are collected.
 struct Survey<'g, 'd> {
     guard: &'g Guard,
@@ -554,6 +556,10 @@ struct Survey<'g, 'd> {
     tool: &'g Tool,
     scope: Scope<'g>,
     decode_budget: usize,
+    /// Whether the nearest name of a place says nothing of the texts there.
+    plain: Memo<bool>,
+    /// Whether the members at a place are named as credentials are.
+    credential: Memo<bool>,
     findings: Vec<Finding>,
     destinations: Vec<Destination>,
 }
@@ -566,6 +572,8 @@ impl<'g, 'd> Survey<'g, 'd> {
             tool,
             scope: Scope::new(&guard.analyzers, &guard.settings.limits),
             decode_budget: guard.settings.limits.decoded_bytes,
+            plain: Memo::new(document.places.len()),
+            credential: Memo::new(document.places.len()),
             findings: Vec::new(),
             destinations: Vec::new(),
         }
@@ -576,31 +584,21 @@ impl<'g, 'd> Survey<'g, 'd> {
             return;
         };
         let (first, last) = (message.node, node.next);
-        // Records repeat their member names: one that showed nothing shows nothing again.
-        let mut clean: Vec<&str> = Vec::new();
         let document = self.document;
-        for index in 0..document.leaves.len() {
-            let Ok(id) = LeafId::try_from(index) else {
+        // Records repeat their member names: one that showed nothing shows nothing again.
+        let clean = Memo::new(document.places.len());
+        for (id, leaf) in document.leaves_of(first, last) {
+            let Some(place) = document.node(leaf.node).map(|n| n.place) else {
                 break;
             };
-            let Some(leaf) = document.leaf(id) else {
-                break;
-            };
-            if leaf.node < first || leaf.node >= last {
-                continue;
-            }
-            let name = leaf.role == Role::Key;
-            if name && clean.contains(&leaf.text.as_ref()) {
-                continue;
-            }
-            let before = (self.findings.len(), self.decode_budget);
-            self.text(id);
-            if name
-                && clean.len() < CLEAN_NAMES
-                && leaf.text.len() <= 64
-                && before == (self.findings.len(), self.decode_budget)
-            {
-                clean.push(&leaf.text);
+            if leaf.role == Role::Value {
+                self.text(id, leaf, place);
+            } else if clean.get(place).is_none() {
+                let before = (self.findings.len(), self.decode_budget);
+                self.text(id, leaf, place);
+                if before == (self.findings.len(), self.decode_budget) {
+                    clean.set(place, ());
+                }
             }
         }
         self.pieces(first, last);
@@ -619,8 +617,7 @@ impl<'g, 'd> Survey<'g, 'd> {
             pieces = guard.analyzers.text.pieces(document, first, last);
         });
         for (id, detector) in pieces {
-            let text = document.leaf(id).map(|l| l.text.as_ref());
-            let text = text.unwrap_or_default();
+            let text = document.text_of(id);
             self.scope.report(
                 detector,
                 Span::new(0, text.len()),
@@ -631,25 +628,43 @@ impl<'g, 'd> Survey<'g, 'd> {
     }
 
     /// Secrets in one string, as it is and decoded.
-    fn text(&mut self, id: LeafId) {
+    fn text(&mut self, id: LeafId, leaf: &Leaf, place: PlaceId) {
         let (document, guard) = (self.document, self.guard);
-        let Some(leaf) = document.leaf(id) else {
-            return;
-        };
-        let context = TextContext {
+        let text = document.text(leaf);
+        let context = || TextContext {
             name: match leaf.role {
                 Role::Key => None,
                 Role::Value => document.nearest_name(leaf.node),
             },
             is_key: leaf.role == Role::Key,
         };
+        let (mut quiet, mut plain) = (false, false);
         self.guarded(id, |survey| {
-            guard
-                .analyzers
-                .text
-                .scan(&leaf.text, context, &mut survey.scope);
+            let analyzer = &guard.analyzers.text;
+            let says_nothing = || {
+                context()
+                    .name
+                    .is_none_or(|name| analyzer.is_plain_name(name))
+            };
+            let plain_name = leaf.role == Role::Key || survey.plain.of(place, says_nothing);
+            // What the walk did not look at may be short enough to be looked at now.
+            let signs = match leaf.signs {
+                Signs::ALL if text.len() <= Signs::SHORT => Signs::of(text.as_bytes()),
+                signs => signs,
+            };
+            quiet = analyzer.is_quiet(text, signs, plain_name, context);
+            plain = decode::is_plain(text, signs);
         });
-        self.collect(id, &leaf.text, None);
+        if !quiet {
+            self.guarded(id, |survey| {
+                let analyzer = &guard.analyzers.text;
+                analyzer.scan(text, context(), &mut survey.scope);
+            });
+            self.collect(id, text, None);
+        }
+        if plain {
+            return;
+        }
         let mut budget = self.decode_budget;
         let mut views = Vec::new();
         let mut bound = false;
@@ -660,15 +675,15 @@ impl<'g, 'd> Survey<'g, 'd> {
         self.decode_budget = budget;
         if bound {
             self.scope
-                .report_id("engine.decode-bound", Span::new(0, leaf.text.len()), None);
-            self.collect(id, &leaf.text, None);
+                .report_id("engine.decode-bound", Span::new(0, text.len()), None);
+            self.collect(id, text, None);
         }
         for view in &views {
             self.guarded(id, |survey| {
                 guard
                     .analyzers
                     .text
-                    .scan(&view.text, view.context(context), &mut survey.scope);
+                    .scan(&view.text, view.context(context()), &mut survey.scope);
             });
             self.collect(id, &view.text, Some(view));
         }
@@ -677,7 +692,7 @@ impl<'g, 'd> Survey<'g, 'd> {
     /// Runs one analyzer; a panic of it becomes a finding and drops no other's findings.
     fn guarded(&mut self, id: LeafId, analysis: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| analysis(self))).is_err() {
-            let length = self.document.leaf(id).map_or(0, |l| l.text.len());
+            let length = self.document.text_of(id).len();
             self.scope
                 .report_id("engine.analyzer-failed", Span::new(0, length), None);
         }
@@ -709,7 +724,7 @@ impl<'g, 'd> Survey<'g, 'd> {
                 .map(|d| redact::mask(span.of_str(text), &d.finding_type, Strategy::PartialMask))
                 .unwrap_or_default();
             let text_span = match view {
-                Some(view) => view.map.to_leaf(span, leaf.text.len()),
+                Some(view) => view.map.to_leaf(span, document.text(leaf).len()),
                 None => span,
             };
             let finding = Finding {

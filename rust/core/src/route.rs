@@ -11,11 +11,12 @@ mod speech;
 
 use crate::{
     analyzer::{Language, command::Dialect},
+    memo::Memo,
     policy::category::{Category, Tool},
     policy::words::Senses as S,
-    walk::{Document, Kind, LeafId, NodeId},
+    walk::{Document, Kind, LeafId, NodeId, PlaceId},
 };
-use near::{Named, fed, named, siblings};
+use near::{Member, Named, fed, named, siblings};
 use role::Role;
 use speech::{Speech, language, speech};
 
@@ -81,8 +82,12 @@ pub enum Flow {
 #[derive(Debug)]
 pub struct Router<'t> {
     tool: &'t Tool,
-    /// The object of the arguments.
-    root: NodeId,
+    /// The place of the arguments.
+    root: PlaceId,
+    /// What the names at and above a place say.
+    named: Memo<Named>,
+    /// What a member's own name says, by its place.
+    members: Memo<Member>,
     speech: Speech,
     flow: Flow,
     access: Access,
@@ -162,7 +167,9 @@ impl<'t> Router<'t> {
     pub fn new(document: &Document<'_>, arguments: NodeId, tool: &'t Tool) -> Self {
         let mut router = Self {
             tool,
-            root: arguments,
+            root: document.node(arguments).map_or(arguments, |n| n.place),
+            named: Memo::new(document.places.len()),
+            members: Memo::new(document.places.len()),
             speech: tool
                 .words
                 .iter()
@@ -208,7 +215,7 @@ impl<'t> Router<'t> {
                 let Some(text) = document.str(node).filter(|t| !t.is_empty()) else {
                     return Use::Data;
                 };
-                let named = named(document, node, self.root);
+                let named = self.named(document, value.place);
                 let speech = self.speech_near(document, node, named.role);
                 if named.role == Role::Input
                     && let Some(fed) = fed(document, node, text)
@@ -217,10 +224,24 @@ impl<'t> Router<'t> {
                 }
                 self.of_text(named, text, speech)
             }
-            Kind::Array => self.of_array(document, node),
+            Kind::Array => self.of_array(document, node, value.place),
             Kind::Object => self.pair(document, node).unwrap_or(Use::Data),
             _ => Use::Data,
         }
+    }
+
+    fn named(&self, document: &Document<'_>, place: PlaceId) -> Named {
+        self.named.of(place, || named(document, place, self.root))
+    }
+
+    /// What a member's own name says; `None` for what is no member.
+    fn member(&self, document: &Document<'_>, node: NodeId) -> Option<Member> {
+        let place = document.node(node)?.place;
+        self.members.get(place).or_else(|| {
+            let member = Member::of(document.name(node)?);
+            self.members.set(place, member);
+            Some(member)
+        })
     }
 
     /// What a text under the argument `name` is used for.
@@ -494,7 +515,10 @@ impl<'t> Router<'t> {
             return self.speech;
         }
         siblings(document, node)
-            .find(|&child| document.name(child).map(role::of) == Some(Role::Language))
+            .find(|&child| {
+                self.member(document, child)
+                    .is_some_and(|member| member.role == Role::Language)
+            })
             .and_then(|child| document.str(child))
             .map(language)
             .filter(|found| *found != Speech::Unknown && self.named_speech() == Speech::Unknown)
@@ -511,8 +535,8 @@ impl<'t> Router<'t> {
             .unwrap_or(Speech::Unknown)
     }
 
-    fn of_array(&self, document: &Document<'_>, array: NodeId) -> Use {
-        let named = named(document, array, self.root);
+    fn of_array(&self, document: &Document<'_>, array: NodeId, place: PlaceId) -> Use {
+        let named = self.named(document, place);
         if named.quoted || !matches!(named.role, Role::Command | Role::Run | Role::Argv) {
             return Use::Data;
         }
@@ -523,7 +547,7 @@ impl<'t> Router<'t> {
         };
         if named.role == Role::Argv
             && siblings(document, array)
-                .any(|child| document.name(child).is_some_and(role::names_program))
+                .any(|child| self.member(document, child).is_some_and(|m| m.program))
         {
             return Use::Joined;
         }
@@ -562,17 +586,20 @@ impl<'t> Router<'t> {
         }
         let (mut program, mut arguments) = (None, None);
         for child in document.children(object) {
-            let name = document.name(child)?;
             let kind = document.node(child)?.kind;
-            if role::names_program(name) && matches!(kind, Kind::String(_)) {
+            if !matches!(kind, Kind::String(_) | Kind::Array) {
+                continue;
+            }
+            let member = self.member(document, child)?;
+            if member.program && kind != Kind::Array {
                 program.get_or_insert(child);
-            } else if role::of(name) == Role::Argv && matches!(kind, Kind::String(_) | Kind::Array)
-            {
+            } else if member.role == Role::Argv {
                 arguments.get_or_insert(child);
             }
         }
         let (program, arguments) = (program?, arguments?);
-        if named(document, program, self.root).quoted {
+        let place = document.node(program)?.place;
+        if self.named(document, place).quoted {
             return None;
         }
         Some(Use::Program { program, arguments })

@@ -5,14 +5,16 @@
 //! invalid UTF-8, a byte order mark) is refused, because the server would otherwise run something
 //! that was not judged. RFC 8259, RFC 7493 (I-JSON).
 
-use crate::{limits::Limits, span::Span};
-use std::{borrow::Cow, collections::HashSet};
+use crate::{limits::Limits, signs::Signs, span::Span};
+use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
 /// Index of a value in [`Document::nodes`].
 pub type NodeId = u32;
 /// Index of a string in [`Document::leaves`].
 pub type LeafId = u32;
-/// The node of the whole document.
+/// Index of an address in [`Document::places`].
+pub type PlaceId = u32;
+/// The node of the whole document, and its place.
 pub const ROOT: NodeId = 0;
 const NONE: u32 = u32::MAX;
 
@@ -82,10 +84,40 @@ pub struct Node {
     pub edge: Edge,
     /// Its type.
     pub kind: Kind,
-    /// Its bytes in the frame, quotes and brackets included.
-    pub span: Span,
+    /// Its address without the indexes.
+    pub place: PlaceId,
+    start: u32,
+    end: u32,
     /// One past its last descendant, so that siblings are found without a search.
     pub next: NodeId,
+}
+
+impl Node {
+    /// Its bytes in the frame, quotes and brackets included.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        span(self.start, self.end)
+    }
+}
+
+/// Nodes and leaves are many, so they hold short indexes; a frame has less than 4 GiB.
+const fn span(start: u32, end: u32) -> Span {
+    Span::new(start as usize, end as usize)
+}
+
+fn short(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(NONE)
+}
+
+/// An address with the indexes of arrays left out: records that repeat their members share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The place of the enclosing containers (the root is its own parent).
+    pub parent: PlaceId,
+    /// One of the equal names of the members that stand here; `None` for elements and the root.
+    pub name: Option<LeafId>,
+    /// The nearest name here or above.
+    pub nearest: Option<LeafId>,
 }
 
 /// Whether a string is an object key or a value.
@@ -97,28 +129,36 @@ pub enum Role {
     Value,
 }
 
-/// One string of the frame.
-#[derive(Clone, Debug)]
-pub struct Leaf<'a> {
+/// One string of the frame; [`Document::text`] gives its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf {
     /// Key or value.
     pub role: Role,
+    /// What the text has, or may have where it is long or spelt with escapes.
+    pub signs: Signs,
     /// The value's node; for a key, the node of the member it names.
     pub node: NodeId,
-    /// The bytes between the quotes, as written.
-    pub raw: Span,
-    /// The string that is meant: borrowed where the spelling has no escape.
-    pub text: Cow<'a, str>,
+    start: u32,
+    end: u32,
+    /// Index of the text in [`Document::meant`], where the spelling is another.
+    meant: u32,
 }
 
-impl Leaf<'_> {
-    /// Where bytes `range` of [`Leaf::text`] stand in the frame.
+impl Leaf {
+    /// The bytes between the quotes, as written.
+    #[must_use]
+    pub const fn raw(&self) -> Span {
+        span(self.start, self.end)
+    }
+
+    /// Where bytes `range` of the text stand in the frame.
     #[must_use]
     pub fn frame_span(&self, frame: &[u8], range: Span) -> Span {
-        if matches!(self.text, Cow::Borrowed(_)) {
-            return range.shift(self.raw.start);
+        if self.meant == NONE {
+            return range.shift(self.raw().start);
         }
         // An escape is longer in the frame than in the text: walk both side by side.
-        let raw = self.raw.of(frame);
+        let raw = self.raw().of(frame);
         let (mut at, mut text_at) = (0_usize, 0_usize);
         let (mut start, mut end) = (None, None);
         while at < raw.len() {
@@ -138,7 +178,7 @@ impl Leaf<'_> {
             text_at = text_at.saturating_add(text_len);
         }
         let end = end.unwrap_or(raw.len());
-        Span::new(start.unwrap_or(end), end).shift(self.raw.start)
+        Span::new(start.unwrap_or(end), end).shift(self.raw().start)
     }
 }
 
@@ -175,7 +215,26 @@ pub struct Document<'a> {
     /// All values in document order; a container stands before its children.
     pub nodes: Vec<Node>,
     /// All strings, keys included, in document order.
-    pub leaves: Vec<Leaf<'a>>,
+    pub leaves: Vec<Leaf>,
+    /// All addresses, in the order in which they first occur.
+    pub places: Vec<Place>,
+    /// The texts that are spelt with escapes, one after the other.
+    meant: Meant,
+    traces: Vec<Trace>,
+}
+
+/// Texts that stand nowhere in the frame.
+#[derive(Debug, Default)]
+struct Meant {
+    text: String,
+    spans: Vec<(u32, u32)>,
+}
+
+impl Meant {
+    fn get(&self, id: u32) -> Option<&str> {
+        let &(start, end) = self.spans.get(id as usize)?;
+        Some(span(start, end).of_str(&self.text))
+    }
 }
 
 impl<'a> Document<'a> {
@@ -184,20 +243,25 @@ impl<'a> Document<'a> {
     /// # Errors
     /// [`WalkError`] for anything that is not exactly one strict JSON text within the limits.
     pub fn parse(frame: &'a [u8], limits: &Limits) -> Result<Self, WalkError> {
-        if frame.len() > limits.frame_bytes {
-            return Err(WalkError::TooLong(limits.frame_bytes));
+        let longest = limits.frame_bytes.min(NONE as usize);
+        if frame.len() > longest {
+            return Err(WalkError::TooLong(longest));
         }
         if frame.starts_with(b"\xef\xbb\xbf") {
             return Err(WalkError::ByteOrderMark);
         }
         let text = std::str::from_utf8(frame).map_err(|e| WalkError::Utf8(e.valid_up_to()))?;
         let mut reader = Reader::new(text, limits);
-        reader.run()?;
-        Ok(Self {
+        let read = reader.run();
+        let document = Self {
             frame: text,
             nodes: reader.nodes,
             leaves: reader.leaves,
-        })
+            places: reader.places,
+            meant: reader.meant,
+            traces: reader.traces,
+        };
+        read.map(|()| document)
     }
 
     /// A value by its id.
@@ -208,15 +272,44 @@ impl<'a> Document<'a> {
 
     /// A string by its id.
     #[must_use]
-    pub fn leaf(&self, id: LeafId) -> Option<&Leaf<'a>> {
+    pub fn leaf(&self, id: LeafId) -> Option<&Leaf> {
         self.leaves.get(id as usize)
+    }
+
+    /// The text that a string means.
+    #[must_use]
+    pub fn text(&self, leaf: &Leaf) -> &str {
+        match self.meant.get(leaf.meant) {
+            Some(text) => text,
+            None => leaf.raw().of_str(self.frame),
+        }
+    }
+
+    /// The text of a string by its id; empty for none.
+    #[must_use]
+    pub fn text_of(&self, id: LeafId) -> &str {
+        self.leaf(id).map_or("", |leaf| self.text(leaf))
+    }
+
+    /// An address by its id.
+    #[must_use]
+    pub fn place(&self, id: PlaceId) -> Option<&Place> {
+        self.places.get(id as usize)
+    }
+
+    /// The strings of the nodes `first..last`, keys included.
+    pub fn leaves_of(&self, first: NodeId, last: NodeId) -> impl Iterator<Item = (LeafId, &Leaf)> {
+        let before = |node| self.leaves.partition_point(|leaf| leaf.node < node);
+        let start = before(first);
+        let leaves = self.leaves.get(start..before(last)).unwrap_or_default();
+        (short(start)..).zip(leaves)
     }
 
     /// The text of a string value; `None` for any other type.
     #[must_use]
     pub fn str(&self, id: NodeId) -> Option<&str> {
         match self.node(id)?.kind {
-            Kind::String(leaf) => self.leaf(leaf).map(|l| l.text.as_ref()),
+            Kind::String(leaf) => self.leaf(leaf).map(|l| self.text(l)),
             _ => None,
         }
     }
@@ -224,7 +317,7 @@ impl<'a> Document<'a> {
     /// The bytes of a value as written.
     #[must_use]
     pub fn raw(&self, id: NodeId) -> &'a str {
-        self.node(id).map_or("", |n| n.span.of_str(self.frame))
+        self.node(id).map_or("", |n| n.span().of_str(self.frame))
     }
 
     /// The children of a container, in order.
@@ -244,7 +337,7 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn name(&self, id: NodeId) -> Option<&str> {
         match self.node(id)?.edge {
-            Edge::Member(leaf) => self.leaf(leaf).map(|l| l.text.as_ref()),
+            Edge::Member(leaf) => self.leaf(leaf).map(|l| self.text(l)),
             _ => None,
         }
     }
@@ -268,15 +361,9 @@ impl<'a> Document<'a> {
 
     /// The nearest member name above a value: the argument's name, also through arrays.
     #[must_use]
-    pub fn nearest_name(&self, mut id: NodeId) -> Option<&str> {
-        loop {
-            let node = self.node(id)?;
-            match node.edge {
-                Edge::Member(leaf) => return self.leaf(leaf).map(|l| l.text.as_ref()),
-                Edge::Element(_) => id = node.parent,
-                Edge::Root => return None,
-            }
-        }
+    pub fn nearest_name(&self, id: NodeId) -> Option<&str> {
+        let leaf = self.place(self.node(id)?.place)?.nearest?;
+        self.leaf(leaf).map(|l| self.text(l))
     }
 
     /// The RFC 6901 pointer of a value.
@@ -288,11 +375,9 @@ impl<'a> Document<'a> {
             match node.edge {
                 Edge::Root => break,
                 Edge::Element(index) => segments.push(index.to_string()),
-                Edge::Member(leaf) => segments.push(
-                    self.leaf(leaf)
-                        .map(|l| l.text.replace('~', "~0").replace('/', "~1"))
-                        .unwrap_or_default(),
-                ),
+                Edge::Member(leaf) => {
+                    segments.push(self.text_of(leaf).replace('~', "~0").replace('/', "~1"));
+                }
             }
             at = node.parent;
         }
@@ -307,22 +392,109 @@ impl<'a> Document<'a> {
     }
 }
 
-/// An open container while reading.
-struct Open<'a> {
-    node: NodeId,
-    object: bool,
-    count: u32,
-    names: Names<'a>,
-}
-
-/// The names seen in one object; a set only where a list would become quadratic.
+/// The lists of a document that is gone, for the next one of this thread: to ask the system for
+/// that much memory and to give it back costs as much as to read the frame.
 #[derive(Default)]
-struct Names<'a> {
-    few: Vec<LeafId>,
-    many: HashSet<Cow<'a, str>>,
+struct Spare {
+    nodes: Vec<Node>,
+    leaves: Vec<Leaf>,
+    places: Vec<Place>,
+    traces: Vec<Trace>,
 }
 
-const FEW: usize = 12;
+impl Spare {
+    /// Most entries of a list that is kept: a good megabyte for each thread.
+    const MOST: usize = 1 << 14;
+    const NONE: Self = Self {
+        nodes: Vec::new(),
+        leaves: Vec::new(),
+        places: Vec::new(),
+        traces: Vec::new(),
+    };
+
+    fn take() -> Self {
+        SPARE.try_with(Cell::take).unwrap_or_default()
+    }
+
+    /// Keeps the lists, unless it has larger ones: within a document others are read.
+    fn keep(self) {
+        let _ = SPARE.try_with(|kept| {
+            let known = kept.take();
+            let larger = known.nodes.capacity() > self.nodes.capacity();
+            kept.set(if larger { known } else { self });
+        });
+    }
+}
+
+/// An empty list in the memory of this one, unless that is too much to be kept.
+fn emptied<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    if list.capacity() > Spare::MOST {
+        return Vec::new();
+    }
+    list.clear();
+    list
+}
+
+thread_local! {
+    static SPARE: Cell<Spare> = const { Cell::new(Spare::NONE) };
+}
+
+impl Drop for Document<'_> {
+    fn drop(&mut self) {
+        let spare = Spare {
+            nodes: emptied(&mut self.nodes),
+            leaves: emptied(&mut self.leaves),
+            places: emptied(&mut self.places),
+            traces: emptied(&mut self.traces),
+        };
+        spare.keep();
+    }
+}
+
+/// An open container while reading.
+#[derive(Clone, Copy)]
+struct Open {
+    node: NodeId,
+    place: PlaceId,
+    /// The place of the last member, or of all elements; [`NONE`] before the first.
+    last: PlaceId,
+    count: u32,
+    object: bool,
+}
+
+/// What is known of a place only while reading; [`NONE`] stands for nothing.
+#[derive(Clone, Copy, Debug)]
+struct Trace {
+    /// The object that had it last: a second time in the same object is a name given twice.
+    object: NodeId,
+    /// What stood first within it, and what stood next to it, when that was first seen.
+    first: PlaceId,
+    next: PlaceId,
+    /// The elements within it.
+    elements: PlaceId,
+    /// The members within it: how many, the newest of the first few, and the one before this.
+    members: u32,
+    newest: PlaceId,
+    older: PlaceId,
+}
+
+impl Trace {
+    const NEW: Self = Self {
+        object: NONE,
+        first: NONE,
+        next: NONE,
+        elements: NONE,
+        members: 0,
+        newest: NONE,
+        older: NONE,
+    };
+}
+
+/// Members of one place that are found by looking at each; more are found by a table.
+const FEW: u32 = 12;
+/// Longest string whose bytes are looked at one by one.
+const SHORT: usize = 64;
 
 struct Reader<'a, 'l> {
     text: &'a str,
@@ -330,32 +502,80 @@ struct Reader<'a, 'l> {
     limits: &'l Limits,
     at: usize,
     nodes: Vec<Node>,
-    leaves: Vec<Leaf<'a>>,
-    open: Vec<Open<'a>>,
+    leaves: Vec<Leaf>,
+    places: Vec<Place>,
+    meant: Meant,
+    /// The innermost open container, and those around it.
+    top: Open,
+    outer: Vec<Open>,
+    traces: Vec<Trace>,
+    many: HashMap<(PlaceId, Cow<'a, str>), PlaceId>,
+}
+
+/// The index that the next entry of a list will have.
+fn next_id<T>(list: &[T]) -> u32 {
+    short(list.len())
+}
+
+/// Whether the `length` bytes at `a` and at `b` are the same: names are short, and a call that
+/// compares them takes longer than they do.
+fn same(bytes: &[u8], a: usize, b: usize, length: usize) -> bool {
+    let eight = |at: usize| {
+        bytes
+            .get(at..)?
+            .first_chunk()
+            .map(|c| u64::from_le_bytes(*c))
+    };
+    if let (1..=8, Some(x), Some(y)) = (length, eight(a), eight(b)) {
+        let beyond = short(length).wrapping_mul(8).wrapping_neg() & 63;
+        return (x ^ y).wrapping_shl(beyond) == 0;
+    }
+    let part = |at: usize| bytes.get(at..at.saturating_add(length));
+    part(a).is_some() && part(a) == part(b)
 }
 
 impl<'a, 'l> Reader<'a, 'l> {
     fn new(text: &'a str, limits: &'l Limits) -> Self {
-        let guess = text.len().wrapping_shr(5).clamp(16, 4096);
+        // A value of JSON as tools pass it has about 16 bytes; what is not used is never touched.
+        let guess = text.len().wrapping_shr(4).clamp(16, Spare::MOST);
+        let mut spare = Spare::take();
+        spare.nodes.reserve(guess);
+        spare.leaves.reserve(guess);
+        spare.places.reserve(16);
+        spare.traces.reserve(16);
         Self {
             text,
             bytes: text.as_bytes(),
             limits,
             at: 0,
-            nodes: Vec::with_capacity(guess),
-            leaves: Vec::with_capacity(guess),
-            open: Vec::with_capacity(8),
+            nodes: spare.nodes,
+            leaves: spare.leaves,
+            places: spare.places,
+            meant: Meant::default(),
+            top: Open {
+                node: ROOT,
+                place: ROOT,
+                last: NONE,
+                count: 0,
+                object: false,
+            },
+            outer: Vec::with_capacity(8),
+            traces: spare.traces,
+            many: HashMap::new(),
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn bump(&mut self) {
         self.at = self.at.saturating_add(1);
     }
 
+    #[inline]
     fn blank(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.bump();
@@ -368,20 +588,20 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     fn run(&mut self) -> Result<(), WalkError> {
         self.blank();
-        self.value(Edge::Root)?;
+        let root = self.new_place(ROOT, None);
+        self.value(Edge::Root, root)?;
         // One turn reads one element or member, or closes one container: no recursion.
-        while let Some(top) = self.open.last() {
-            let (object, count) = (top.object, top.count);
+        while !self.outer.is_empty() {
             self.blank();
             match self.peek() {
-                Some(b'}') if object => self.close(),
-                Some(b']') if !object => self.close(),
-                Some(b',') if count > 0 => {
+                Some(b',') if self.top.count > 0 => {
                     self.bump();
                     self.blank();
-                    self.item(object, count)?;
+                    self.item()?;
                 }
-                Some(_) if count == 0 => self.item(object, count)?,
+                Some(b'}') if self.top.object => self.close(),
+                Some(b']') if !self.top.object => self.close(),
+                Some(_) if self.top.count == 0 => self.item()?,
                 _ => return self.syntax(),
             }
         }
@@ -395,30 +615,73 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     fn close(&mut self) {
         self.bump();
-        let next = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-        if let Some(open) = self.open.pop()
-            && let Some(node) = self.nodes.get_mut(open.node as usize)
-        {
-            node.span.end = self.at;
+        let next = next_id(&self.nodes);
+        if let Some(node) = self.nodes.get_mut(self.top.node as usize) {
+            node.end = short(self.at);
             node.next = next;
+        }
+        if let Some(outer) = self.outer.pop() {
+            self.top = outer;
         }
     }
 
-    fn item(&mut self, object: bool, index: u32) -> Result<(), WalkError> {
-        if let Some(top) = self.open.last_mut() {
-            top.count = index.saturating_add(1);
-        }
-        if !object {
-            return self.value(Edge::Element(index));
-        }
+    #[inline]
+    fn item(&mut self) -> Result<(), WalkError> {
+        let index = self.top.count;
+        self.top.count = index.saturating_add(1);
+        let edge = if self.top.object {
+            Edge::Member(self.member()?)
+        } else {
+            if self.top.last == NONE {
+                self.top.last = self.elements(self.top.place);
+            }
+            Edge::Element(index)
+        };
+        self.value(edge, self.top.last)
+    }
+
+    /// Reads the name of a member and what stands between it and its value; the place is kept in
+    /// the open container.
+    fn member(&mut self) -> Result<LeafId, WalkError> {
         if self.peek() != Some(b'"') {
             return self.syntax();
         }
         let start = self.at;
-        let member = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-        let key = self.string(Role::Key, member)?;
-        if !self.new_name(key) {
-            return Err(WalkError::DuplicateName(start));
+        let Open {
+            node, place, last, ..
+        } = self.top;
+        let guess = match self.traces.get(last as usize) {
+            Some(trace) => trace.next,
+            None => self.traces.get(place as usize).map_or(NONE, |t| t.first),
+        };
+        let key = match self.again(guess) {
+            Some(key) => {
+                self.top.last = guess;
+                key
+            }
+            None => {
+                let key = self.string(Role::Key)?;
+                self.top.last = self.place(place, key);
+                // Where members come in no order, the first guess is as good as any.
+                if guess == NONE {
+                    let here = self.top.last;
+                    match self.traces.get_mut(last as usize) {
+                        Some(trace) => trace.next = here,
+                        None => {
+                            if let Some(trace) = self.traces.get_mut(place as usize) {
+                                trace.first = here;
+                            }
+                        }
+                    }
+                }
+                key
+            }
+        };
+        if let Some(trace) = self.traces.get_mut(self.top.last as usize) {
+            if trace.object == node {
+                return Err(WalkError::DuplicateName(start));
+            }
+            trace.object = node;
         }
         self.blank();
         if self.peek() != Some(b':') {
@@ -426,103 +689,199 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
         self.bump();
         self.blank();
-        self.value(Edge::Member(key))
+        Ok(key)
     }
 
-    /// Whether the innermost object had no member of this name so far.
-    fn new_name(&mut self, key: LeafId) -> bool {
-        let leaves = &self.leaves;
-        let text_of = |id: LeafId| leaves.get(id as usize).map(|l| &l.text);
-        let (Some(top), Some(text)) = (self.open.last_mut(), text_of(key)) else {
-            return true;
-        };
-        if top.names.few.len() < FEW {
-            let seen = top.names.few.iter().any(|&id| text_of(id) == Some(text));
-            top.names.few.push(key);
-            return !seen;
+    /// Reads the name of the members at `place`, if it is what the cursor stands at.
+    fn again(&mut self, place: PlaceId) -> Option<LeafId> {
+        let name = self.places.get(place as usize)?.name?;
+        let known = *self.leaves.get(name as usize)?;
+        let raw = known.raw();
+        let start = self.at.saturating_add(1);
+        let end = start.saturating_add(raw.len());
+        if known.meant != NONE
+            || self.bytes.get(end) != Some(&b'"')
+            || !same(self.bytes, raw.start, start, raw.len())
+        {
+            return None;
         }
-        if top.names.many.is_empty() {
-            for &id in &top.names.few {
-                top.names.many.extend(text_of(id).cloned());
+        self.at = end.saturating_add(1);
+        let id = next_id(&self.leaves);
+        self.leaves.push(Leaf {
+            node: next_id(&self.nodes),
+            start: short(start),
+            end: short(end),
+            ..known
+        });
+        Some(id)
+    }
+
+    fn new_place(&mut self, parent: PlaceId, name: Option<LeafId>) -> PlaceId {
+        let id = next_id(&self.places);
+        let above = self.places.get(parent as usize).and_then(|p| p.nearest);
+        self.places.push(Place {
+            parent,
+            name,
+            nearest: name.or(above),
+        });
+        self.traces.push(Trace::NEW);
+        id
+    }
+
+    /// The place of the elements of the arrays at `parent`.
+    fn elements(&mut self, parent: PlaceId) -> PlaceId {
+        if let Some(trace) = self.traces.get(parent as usize)
+            && trace.elements != NONE
+        {
+            return trace.elements;
+        }
+        let place = self.new_place(parent, None);
+        if let Some(trace) = self.traces.get_mut(parent as usize) {
+            trace.elements = place;
+        }
+        place
+    }
+
+    /// The text of a string that was read.
+    fn name(&self, id: LeafId) -> Cow<'a, str> {
+        let Some(leaf) = self.leaves.get(id as usize) else {
+            return Cow::Borrowed("");
+        };
+        match self.meant.get(leaf.meant) {
+            Some(text) => Cow::Owned(text.to_string()),
+            None => Cow::Borrowed(leaf.raw().of_str(self.text)),
+        }
+    }
+
+    /// The place of the members of this name in the objects at `parent`.
+    fn place(&mut self, parent: PlaceId, key: LeafId) -> PlaceId {
+        let text = self.name(key);
+        let trace = |this: &Self, place: PlaceId| {
+            let trace = this.traces.get(place as usize);
+            trace.copied().unwrap_or(Trace::NEW)
+        };
+        let above = trace(self, parent);
+        if above.members > FEW {
+            let next = next_id(&self.places);
+            let place = *self.many.entry((parent, text)).or_insert(next);
+            if place == next {
+                self.new_place(parent, Some(key));
+            }
+            return place;
+        }
+        let mut member = above.newest;
+        while let Some(known) = self.places.get(member as usize) {
+            if known.name.is_some_and(|name| self.name(name) == text) {
+                return member;
+            }
+            member = trace(self, member).older;
+        }
+        let place = self.new_place(parent, Some(key));
+        let members = above.members.saturating_add(1);
+        if let Some(trace) = self.traces.get_mut(parent as usize) {
+            trace.members = members;
+            trace.newest = place;
+        }
+        if let Some(own) = self.traces.get_mut(place as usize) {
+            own.older = above.newest;
+        }
+        if members > FEW {
+            let mut member = place;
+            while let Some(name) = self.places.get(member as usize).and_then(|p| p.name) {
+                self.many.insert((parent, self.name(name)), member);
+                member = trace(self, member).older;
             }
         }
-        top.names.many.insert(text.clone())
+        place
     }
 
-    fn push(&mut self, edge: Edge, kind: Kind, span: Span) -> Result<NodeId, WalkError> {
+    #[inline]
+    fn push(
+        &mut self,
+        edge: Edge,
+        place: PlaceId,
+        kind: Kind,
+        span: Span,
+    ) -> Result<NodeId, WalkError> {
         if self.nodes.len() >= self.limits.nodes {
             return Err(WalkError::TooManyNodes(self.limits.nodes));
         }
-        let id = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-        let parent = self.open.last().map_or(ROOT, |o| o.node);
+        let id = next_id(&self.nodes);
         self.nodes.push(Node {
-            parent,
+            parent: self.top.node,
             edge,
             kind,
-            span,
+            place,
+            start: short(span.start),
+            end: short(span.end),
             next: id.saturating_add(1),
         });
         Ok(id)
     }
 
-    fn value(&mut self, edge: Edge) -> Result<(), WalkError> {
+    #[inline]
+    fn value(&mut self, edge: Edge, place: PlaceId) -> Result<(), WalkError> {
         let start = self.at;
         let Some(first) = self.peek() else {
             return self.syntax();
         };
         match first {
             b'{' | b'[' => {
-                if self.open.len() >= self.limits.depth {
+                if self.outer.len() >= self.limits.depth {
                     return Err(WalkError::TooDeep(self.limits.depth));
                 }
                 self.bump();
                 let object = first == b'{';
                 let kind = if object { Kind::Object } else { Kind::Array };
-                let node = self.push(edge, kind, Span::new(start, start))?;
-                self.open.push(Open {
+                let node = self.push(edge, place, kind, Span::new(start, start))?;
+                self.outer.push(self.top);
+                self.top = Open {
                     node,
-                    object,
+                    place,
+                    last: NONE,
                     count: 0,
-                    names: Names::default(),
-                });
+                    object,
+                };
             }
             b'"' => {
-                let node = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-                let leaf = self.string(Role::Value, node)?;
-                self.push(edge, Kind::String(leaf), Span::new(start, self.at))?;
+                let leaf = self.string(Role::Value)?;
+                let span = Span::new(start, self.at);
+                self.push(edge, place, Kind::String(leaf), span)?;
             }
-            b't' => self.word(edge, "true", Kind::Bool(true))?,
-            b'f' => self.word(edge, "false", Kind::Bool(false))?,
-            b'n' => self.word(edge, "null", Kind::Null)?,
+            b't' => self.word(edge, place, "true", Kind::Bool(true))?,
+            b'f' => self.word(edge, place, "false", Kind::Bool(false))?,
+            b'n' => self.word(edge, place, "null", Kind::Null)?,
             b'-' | b'0'..=b'9' => {
                 self.number()?;
-                self.push(edge, Kind::Number, Span::new(start, self.at))?;
+                self.push(edge, place, Kind::Number, Span::new(start, self.at))?;
             }
             _ => return self.syntax(),
         }
         Ok(())
     }
 
-    fn word(&mut self, edge: Edge, word: &str, kind: Kind) -> Result<(), WalkError> {
+    fn word(
+        &mut self,
+        edge: Edge,
+        place: PlaceId,
+        word: &str,
+        kind: Kind,
+    ) -> Result<(), WalkError> {
         let end = self.at.saturating_add(word.len());
         if self.bytes.get(self.at..end) != Some(word.as_bytes()) {
             return self.syntax();
         }
         let span = Span::new(self.at, end);
         self.at = end;
-        self.push(edge, kind, span).map(drop)
+        self.push(edge, place, kind, span).map(drop)
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), WalkError> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.bump();
-        }
-        if self.at == start {
-            self.syntax()
-        } else {
-            Ok(())
-        }
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        self.at = self.at.saturating_add(count);
+        if count == 0 { self.syntax() } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<(), WalkError> {
@@ -549,42 +908,68 @@ impl<'a, 'l> Reader<'a, 'l> {
     }
 
     /// Reads a string whose opening quote is under the cursor.
-    fn string(&mut self, role: Role, node: NodeId) -> Result<LeafId, WalkError> {
+    #[inline]
+    fn string(&mut self, role: Role) -> Result<LeafId, WalkError> {
         self.bump();
         let start = self.at;
-        let mut owned: Option<String> = None;
+        // Most strings are short and plain.
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let (mut signs, mut length) = (Signs::default(), 0_usize);
+        for &b in rest.iter().take(SHORT) {
+            let kind = Signs::of_byte(b);
+            if kind.any(Signs::END) {
+                break;
+            }
+            signs = signs.or(kind);
+            length = length.saturating_add(1);
+        }
+        self.at = start.saturating_add(length);
+        let mut meant = NONE;
+        if self.peek() != Some(b'"') {
+            signs = Signs::ALL;
+            meant = self.rest_of_string(start)?;
+        }
+        let leaf = Leaf {
+            role,
+            signs,
+            node: next_id(&self.nodes),
+            start: short(start),
+            end: short(self.at),
+            meant,
+        };
+        self.bump();
+        let id = next_id(&self.leaves);
+        self.leaves.push(leaf);
+        Ok(id)
+    }
+
+    /// Goes on to the closing quote of a string that is long or has escapes; where its text is kept.
+    fn rest_of_string(&mut self, start: usize) -> Result<u32, WalkError> {
         let mut copied = start;
+        let first = self.meant.text.len();
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
             self.at = self.at.saturating_add(plain_len(rest));
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    let text = owned.get_or_insert_default();
-                    text.push_str(self.text.get(copied..self.at).unwrap_or_default());
+                    let plain = self.text.get(copied..self.at).unwrap_or_default();
+                    self.meant.text.push_str(plain);
                     let c = self.escape()?;
-                    owned.get_or_insert_default().push(c);
+                    self.meant.text.push(c);
                     copied = self.at;
                 }
                 _ => return self.syntax(),
             }
         }
-        let raw = Span::new(start, self.at);
-        let text = match owned {
-            None => Cow::Borrowed(raw.of_str(self.text)),
-            Some(mut text) => {
-                text.push_str(self.text.get(copied..self.at).unwrap_or_default());
-                Cow::Owned(text)
-            }
-        };
-        self.bump();
-        let id = u32::try_from(self.leaves.len()).unwrap_or(NONE);
-        self.leaves.push(Leaf {
-            role,
-            node,
-            raw,
-            text,
-        });
+        if copied == start {
+            return Ok(NONE);
+        }
+        let plain = self.text.get(copied..self.at).unwrap_or_default();
+        self.meant.text.push_str(plain);
+        let id = next_id(&self.meant.spans);
+        let last = self.meant.text.len();
+        self.meant.spans.push((short(first), short(last)));
         Ok(id)
     }
 
@@ -634,17 +1019,17 @@ impl<'a, 'l> Reader<'a, 'l> {
 /// Length of the run before the next quote, backslash or control character.
 fn plain_len(bytes: &[u8]) -> usize {
     const BLOCK: usize = 16;
-    let stop = |b: u8| b == b'"' || b == b'\\' || b < 0x20;
+    let is_end = |b: u8| b == b'"' || b == b'\\' || b < 0x20;
     let mut at = 0_usize;
     // The inner loop has no early exit, so that the compiler turns it into vector code.
     for block in bytes.chunks_exact(BLOCK) {
-        if block.iter().fold(false, |hit, &b| hit | stop(b)) {
+        if block.iter().fold(false, |hit, &b| hit | is_end(b)) {
             break;
         }
         at = at.saturating_add(BLOCK);
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    at.saturating_add(rest.iter().position(|&b| stop(b)).unwrap_or(rest.len()))
+    at.saturating_add(rest.iter().position(|&b| is_end(b)).unwrap_or(rest.len()))
 }
 
 #[cfg(test)]
@@ -666,7 +1051,7 @@ mod tests {
             .collect();
         assert_eq!(values.len(), 2);
         assert_eq!(doc.pointer(values[1].node), "/a/b~0~1/1");
-        assert_eq!(values[1].text, "Ay");
+        assert_eq!(doc.text(values[1]), "Ay");
         assert_eq!(
             values[1]
                 .frame_span(text.as_bytes(), Span::new(0, 1))

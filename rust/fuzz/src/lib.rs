@@ -111,19 +111,20 @@ pub fn leaf_spans(data: &[u8]) {
     };
     for id in 0.. {
         let Some(leaf) = document.leaf(id) else { break };
-        let raw = std::str::from_utf8(leaf.raw.of(data)).expect("a leaf splits a character");
+        let raw = std::str::from_utf8(leaf.raw().of(data)).expect("a leaf splits a character");
         let meant: String = serde_json::from_str(&format!("\"{raw}\"")).expect("a leaf's bytes");
-        assert_eq!(meant, leaf.text);
-        let half = (0..=leaf.text.len() / 2)
+        let text = document.text(leaf);
+        assert_eq!(meant, text);
+        let half = (0..=text.len() / 2)
             .rev()
-            .find(|&at| leaf.text.is_char_boundary(at))
+            .find(|&at| text.is_char_boundary(at))
             .unwrap();
-        for range in [(0, half), (half, leaf.text.len())] {
+        for range in [(0, half), (half, text.len())] {
             let span = egress_guard_core::span::Span::new(range.0, range.1);
             let part = leaf.frame_span(data, span);
             let part = std::str::from_utf8(part.of(data)).expect("a part splits a character");
             let part: String = serde_json::from_str(&format!("\"{part}\"")).expect("part");
-            assert_eq!(part, leaf.text[range.0..range.1]);
+            assert_eq!(part, text[range.0..range.1]);
         }
     }
 }
@@ -182,7 +183,8 @@ fn judge(frame_bytes: &[u8], direction: Direction) -> Vec<Inspection> {
         for finding in &inspection.findings {
             let leaf = document.leaf(finding.leaf).expect("a finding's leaf");
             assert!(
-                leaf.text
+                document
+                    .text(leaf)
                     .get(finding.text_span.start..finding.text_span.end)
                     .is_some()
             );

@@ -6,7 +6,7 @@ use crate::{
 };
 use egress_guard_core::{
     limits::Limits,
-    walk::{Document, Kind, Role},
+    walk::{Document, Kind, Leaf, Role},
 };
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
@@ -144,8 +144,10 @@ fn scalars(body: &[u8], limits: &Limits) -> Vec<String> {
         return Vec::new();
     };
     let text = |node: &egress_guard_core::walk::Node| match node.kind {
-        Kind::String(leaf) => document.leaf(leaf).map(|l| l.text.to_string()),
-        Kind::Number => std::str::from_utf8(node.span.of(body)).ok().map(Into::into),
+        Kind::String(leaf) => Some(document.text_of(leaf).to_owned()),
+        Kind::Number => std::str::from_utf8(node.span().of(body))
+            .ok()
+            .map(Into::into),
         Kind::Bool(value) => Some(value.to_string()),
         _ => None,
     };
@@ -172,9 +174,13 @@ pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits:
         headers.remove(&name);
         for value in values {
             let text = headers::decode(&value);
-            let masked = text.as_ref().filter(|_| aligned).and_then(|text| {
-                let same = |(a, b): (&_, &_)| masked_leaf(a, b, text);
-                old.leaves.iter().zip(&new.leaves).find_map(same)
+            let masked = text.as_deref().filter(|_| aligned).and_then(|text| {
+                let masked = |(a, b): (&Leaf, &Leaf)| {
+                    let changed =
+                        a.role == Role::Value && old.text(a) == text && new.text(b) != text;
+                    changed.then(|| new.text(b).to_owned())
+                };
+                old.leaves.iter().zip(&new.leaves).find_map(masked)
             });
             if masked.is_none() && text.is_some_and(|t| were.contains(&t) && !kept.contains(&t)) {
                 return false;
@@ -189,15 +195,6 @@ pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits:
         }
     }
     true
-}
-
-fn masked_leaf(
-    old: &egress_guard_core::walk::Leaf<'_>,
-    new: &egress_guard_core::walk::Leaf<'_>,
-    text: &str,
-) -> Option<String> {
-    let changed = old.role == Role::Value && old.text == text && new.text != text;
-    changed.then(|| new.text.to_string())
 }
 
 #[cfg(test)]

@@ -24,10 +24,41 @@ pub struct PathAnalyzer {
     unless: HashMap<DetectorId, Vec<Pattern>>,
     /// Patterns by the literal component that tells most.
     anchors: HashMap<String, Vec<usize>>,
+    /// By first byte, which lengths a component of `anchors` has.
+    lengths: Lengths,
     /// Patterns without a literal component.
     loose: Vec<usize>,
     /// Entry of a call that reads a sensitive path and sends data.
     upload: Option<DetectorId>,
+}
+
+/// Sets of lengths by first byte: nearly all components of paths are told apart by these alone.
+#[derive(Debug)]
+struct Lengths(Box<[u64; 256]>);
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self(Box::new([0; 256]))
+    }
+}
+
+impl Lengths {
+    const fn bit(length: usize) -> u64 {
+        1 << (length & 63)
+    }
+
+    fn add(&mut self, name: &str) {
+        let first = name.bytes().next().unwrap_or_default();
+        if let Some(set) = self.0.get_mut(usize::from(first)) {
+            *set |= Self::bit(name.len());
+        }
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        let first = name.bytes().next().unwrap_or_default();
+        let set = self.0.get(usize::from(first));
+        set.is_some_and(|set| set & Self::bit(name.len()) != 0)
+    }
 }
 
 /// The form of `match` and `unless`.
@@ -58,6 +89,8 @@ struct Pattern {
     /// From the root, or from a home.
     anchored: bool,
     parts: Vec<String>,
+    /// Last byte of the last component, where that is no wildcard.
+    last: Option<u8>,
     /// Components that it covers at least.
     least: usize,
     /// It has a `**`.
@@ -111,7 +144,10 @@ impl PathAnalyzer {
                 .filter(|part| !part.contains(['*', '?']))
                 .max_by_key(|part| part.len());
             match anchor {
-                Some(anchor) => self.anchors.entry(anchor.clone()).or_default().push(index),
+                Some(anchor) => {
+                    self.lengths.add(anchor);
+                    self.anchors.entry(anchor.clone()).or_default().push(index);
+                }
                 None => self.loose.push(index),
             }
             self.patterns.push(pattern);
@@ -147,7 +183,11 @@ impl PathAnalyzer {
     fn covering(&self, path: &str, access: Access) -> impl Iterator<Item = DetectorId> {
         let mut found: Vec<DetectorId> = Vec::new();
         if !path.is_empty() && path.len() <= LONGEST {
-            let normal = normal(path);
+            let normal = if is_normal(path) {
+                Cow::Borrowed(path)
+            } else {
+                Cow::Owned(normal(path))
+            };
             let parts = components(&normal);
             let touch = match access {
                 Access::Read => Touch::Read,
@@ -157,6 +197,7 @@ impl PathAnalyzer {
             };
             let anchored = parts
                 .iter()
+                .filter(|part| self.lengths.may_have(part))
                 .filter_map(|part| self.anchors.get(*part))
                 .flatten();
             for index in anchored.chain(&self.loose) {
@@ -193,6 +234,10 @@ impl Pattern {
             detector,
             anchored,
             least,
+            last: parts
+                .last()
+                .and_then(|part| part.bytes().next_back())
+                .filter(|b| !matches!(b, b'*' | b'?')),
             grows: least < parts.len(),
             parts,
             access: if access.is_empty() {
@@ -205,6 +250,10 @@ impl Pattern {
 
     /// Whether the pattern covers the path; `**` takes as few components as will do.
     fn covers(&self, path: &[&str]) -> bool {
+        let last = || path.last().and_then(|part| part.bytes().next_back());
+        if self.last.is_some() && self.last != last() {
+            return false;
+        }
         let (mut at, mut part) = (0_usize, 0_usize);
         let mut back = None;
         if !self.anchored {
@@ -243,15 +292,27 @@ impl Pattern {
     }
 }
 
+/// Whether [`normal`] leaves a path as it is: most are relative, in small letters, without signs.
+fn is_normal(path: &str) -> bool {
+    let plain = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'/' | b'_' | b'-' | b'.')
+    };
+    path.bytes().all(plain)
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && !part.bytes().all(|b| b == b'.'))
+}
+
 /// The components, the root first as `/`, a home as `~`.
 fn components(normal: &str) -> Vec<&str> {
     let mut parts = Vec::with_capacity(8);
     if normal.starts_with('/') {
         parts.push("/");
     }
-    let names: Vec<&str> = normal.split('/').filter(|p| !p.is_empty()).collect();
-    let skip = names.len().saturating_sub(DEEPEST);
-    parts.extend(names.into_iter().skip(skip));
+    let root = parts.len();
+    parts.extend(normal.split('/').filter(|p| !p.is_empty()));
+    let excess = parts.len().saturating_sub(DEEPEST.saturating_add(root));
+    parts.drain(root..root.saturating_add(excess));
     parts
 }
 
@@ -450,6 +511,26 @@ mod tests {
         .map(|(path, expected)| format!("{path}: {}, not {expected}", normal(path)))
         .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn what_is_in_one_form_already_is_left_alone() {
+        for path in [
+            "a",
+            "src/main.rs",
+            ".env",
+            "a/.git/config",
+            "a..b/c",
+            "etc/passwd",
+        ] {
+            assert!(is_normal(path), "{path}");
+            assert_eq!(normal(path), path);
+        }
+        for path in [
+            "", "/a", "a/", "a//b", "..", "./a", "a/../b", "~/a", "A", "a b", "a:b", "%41",
+        ] {
+            assert!(!is_normal(path), "{path}");
+        }
     }
 
     #[test]

@@ -160,11 +160,9 @@ impl PayloadAnalyzer {
         }
     }
 
-    /// Reports a value whose member is named as a credential is.
-    pub fn member(&self, name: &str, text: &str, scope: &mut Scope<'_>) {
+    /// Reports the value of a member that is named as a credential is.
+    pub fn credential(&self, text: &str, scope: &mut Scope<'_>) {
         if let Some(detector) = self.credential
-            && (SHORTEST..=512).contains(&text.len())
-            && names_credential(name)
             && is_credential(text)
         {
             scope.report(detector, Span::new(0, text.len()), None);
@@ -187,7 +185,8 @@ impl PayloadAnalyzer {
 }
 
 /// Whether a name ends in what a credential is called: `db_password`, `apiKey`; not `token_type`.
-fn names_credential(name: &str) -> bool {
+#[must_use]
+pub fn names_credential(name: &str) -> bool {
     if name.len() < 3 || name.len() > 64 {
         return false;
     }

@@ -30,7 +30,7 @@ fn guard(settings: Settings) -> Guard {
 fn secrets(document: &Document<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, leaf) in document.leaves.iter().enumerate() {
-        for (start, _) in leaf.text.match_indices(SECRET) {
+        for (start, _) in document.text(leaf).match_indices(SECRET) {
             let text_span = Span::new(start, start.saturating_add(SECRET.len()));
             findings.push(Finding {
                 detector: 0,

@@ -2,7 +2,7 @@
 //! compressed within.
 
 use super::{Budget, Decoded, Layer, Map};
-use crate::span::Span;
+use crate::{signs::Signs, span::Span};
 use std::io::Read as _;
 
 /// Shortest run that is tried.
@@ -37,6 +37,11 @@ fn next_run(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
             }
         }
     }
+}
+
+/// Whether a text has a run that is looked at.
+pub(super) fn has_run(text: &[u8]) -> bool {
+    next_run(text, 0).is_some()
 }
 
 /// Joins the lines of a wrapped blob; the end of the last one.
@@ -277,15 +282,29 @@ const fn is_listed(b: u8) -> bool {
     b.is_ascii_hexdigit() || matches!(b, b'x' | b',' | b' ' | b':' | b'-' | b'\n' | b'\r' | b'\t')
 }
 
+/// Whether 12 bytes can be a part of a list.
+fn is_list(window: &[u8]) -> bool {
+    window.iter().all(|&b| is_listed(b))
+        && window.iter().filter(|b| b.is_ascii_hexdigit()).count() >= 4
+}
+
+/// Whether a text can hold a list.
+pub(super) fn has_list(text: &[u8], signs: Signs) -> bool {
+    let calls = signs.any(Signs::BRACKET) && text.len() >= CODES.saturating_mul("chr(".len());
+    let windows = (0..text.len()).step_by(16);
+    calls
+        || windows
+            .map_while(|at| text.get(at..at.saturating_add(12)))
+            .any(is_list)
+}
+
 /// `[103, 104, 112]`, `67 68 70`, `67:68:70`, `{0x67, 0x68}`, `chr(103)+chr(104)`.
 pub(super) fn lists(text: &str, budget: &mut Budget<'_>, found: &mut Vec<Decoded>) {
     let bytes = text.as_bytes();
     let mut at = 0_usize;
     // Every list of that many codes is met by looking at every sixteenth byte.
     while let Some(window) = bytes.get(at..at.saturating_add(12)) {
-        if !window.iter().all(|&b| is_listed(b))
-            || window.iter().filter(|b| b.is_ascii_hexdigit()).count() < 4
-        {
+        if !is_list(window) {
             at = at.saturating_add(16);
             continue;
         }

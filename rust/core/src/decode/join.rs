@@ -117,7 +117,7 @@ fn puts_together(bytes: &[u8], open: usize) -> bool {
 }
 
 /// Whether `rev`, `Rev`, `REV` or `[::-1]` stands in the text.
-fn tells_of_reversal(bytes: &[u8]) -> bool {
+pub(super) fn tells_of_reversal(bytes: &[u8]) -> bool {
     memchr::memchr3_iter(b'v', b'V', b'[', bytes).any(|at| {
         let rest = bytes.get(at..).unwrap_or_default();
         let head = bytes.get(at.saturating_sub(2)..at).unwrap_or_default();

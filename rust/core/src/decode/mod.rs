@@ -13,6 +13,7 @@ mod tests;
 use crate::{
     analyzer::text::TextContext,
     limits::Limits,
+    signs::Signs,
     span::Span,
     walk::{Document, LeafId},
 };
@@ -229,9 +230,7 @@ pub fn views<'d>(
     budget: &mut usize,
 ) -> (Vec<View<'d>>, bool) {
     let mut views: Vec<View<'d>> = Vec::new();
-    let Some(text) = document.leaf(leaf).map(|l| l.text.as_ref()) else {
-        return (views, false);
-    };
+    let text = document.text_of(leaf);
     let mut budget = Budget {
         left: budget,
         exceeded: false,
@@ -283,82 +282,49 @@ pub fn views<'d>(
     (views, budget.exceeded)
 }
 
+/// What some decoder looks for.
+const SIGNS: Signs = Signs::BACKSLASH
+    .or(Signs::PERCENT)
+    .or(Signs::AMPERSAND)
+    .or(Signs::EQUALS)
+    .or(Signs::HIGH)
+    .or(Signs::QUOTE);
+
+/// Whether a text with these signs certainly has no view: what most strings are.
+#[must_use]
+pub fn is_plain(text: &str, signs: Signs) -> bool {
+    let bytes = text.as_bytes();
+    let reversed = signs.any(Signs::REVERSAL) && join::tells_of_reversal(bytes);
+    let listed = blob::has_list(bytes, signs);
+    !(signs.any(SIGNS) || reversed || listed || blob::has_run(bytes))
+}
+
 /// Everything that one more decoding gives.
 fn step(text: &str, budget: &mut Budget<'_>) -> Vec<Decoded> {
     let mut found = Vec::new();
     let signs = Signs::of(text.as_bytes());
-    if signs.has(Signs::BACKSLASH) {
+    if signs.any(Signs::BACKSLASH) {
         found.extend(escape::escapes(text, budget));
     }
-    if signs.has(Signs::PERCENT) {
+    if signs.any(Signs::PERCENT) {
         found.extend(escape::percent(text, budget));
     }
-    if signs.has(Signs::AMPERSAND) {
+    if signs.any(Signs::AMPERSAND) {
         found.extend(escape::entities(text, budget));
     }
-    if signs.has(Signs::EQUALS) {
+    if signs.any(Signs::EQUALS) {
         found.extend(escape::quoted_printable(text, budget));
     }
-    if signs.has(Signs::HIGH) {
+    if signs.any(Signs::HIGH) {
         found.extend(escape::fold(text, budget));
     }
-    if signs.has(Signs::QUOTE | Signs::BACKSLASH) {
+    if signs.any(Signs::QUOTE.or(Signs::BACKSLASH)) {
         found.extend(join::literals(text, budget));
     }
-    if signs.has(Signs::REVERSAL) {
+    if signs.any(Signs::REVERSAL) {
         found.extend(join::reversed(text, budget));
     }
     blob::blobs(text, budget, &mut found);
     blob::lists(text, budget, &mut found);
     found
-}
-
-/// Which bytes a text has that some encoding needs: most texts are short and have none.
-struct Signs(u8);
-
-impl Signs {
-    const BACKSLASH: u8 = 1;
-    const PERCENT: u8 = 1 << 1;
-    const AMPERSAND: u8 = 1 << 2;
-    const EQUALS: u8 = 1 << 3;
-    const HIGH: u8 = 1 << 4;
-    const QUOTE: u8 = 1 << 5;
-    /// Every word that tells of a reversal has one of these.
-    const REVERSAL: u8 = 1 << 6;
-    /// In a longer text a search for each sign is faster than a look at each byte.
-    const SHORT: usize = 512;
-
-    const fn sign(b: u8) -> u8 {
-        match b {
-            b'\\' => Self::BACKSLASH,
-            b'%' => Self::PERCENT,
-            b'&' => Self::AMPERSAND,
-            b'=' => Self::EQUALS,
-            b'"' | b'\'' | b'`' => Self::QUOTE,
-            b'v' | b'V' | b':' => Self::REVERSAL,
-            0x80.. => Self::HIGH,
-            _ => 0,
-        }
-    }
-
-    fn of(text: &[u8]) -> Self {
-        if text.len() > Self::SHORT {
-            let mut signs = u8::MAX;
-            if memchr::memchr(b'\\', text).is_none() {
-                signs &= !Self::BACKSLASH;
-            }
-            if memchr::memchr(b'=', text).is_none() {
-                signs &= !Self::EQUALS;
-            }
-            if memchr::memchr3(b'"', b'\'', b'`', text).is_none() {
-                signs &= !Self::QUOTE;
-            }
-            return Self(signs);
-        }
-        Self(text.iter().fold(0, |signs, &b| signs | Self::sign(b)))
-    }
-
-    const fn has(&self, signs: u8) -> bool {
-        self.0 & signs != 0
-    }
 }

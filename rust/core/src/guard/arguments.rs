@@ -2,11 +2,12 @@
 
 use super::Survey;
 use crate::{
-    analyzer::{Scope, command::Dialect},
+    analyzer::{Scope, command::Dialect, payload},
     detector::syntax::DetectorKind,
     finding::Finding,
     policy::category::Category,
     route::{self, Flow, Router, Use},
+    signs::Signs,
     span::Span,
     walk::{Document, Kind, LeafId, NodeId, ROOT},
 };
@@ -71,8 +72,8 @@ impl Survey<'_, '_> {
             .iter()
             .any(|f| decided(DetectorKind::Destination)(&f))
             && let Some(leaf) = route::content(self.document, arguments)
-            && let Some(text) = self.document.leaf(leaf).map(|l| l.text.as_ref())
         {
+            let text = self.document.text_of(leaf);
             guard.analyzers.payload.public(text, &mut self.scope);
             self.settle(Home { leaf, whole: false });
         }
@@ -112,11 +113,12 @@ impl Survey<'_, '_> {
                     self.program(document, program, arguments, &home);
                 }
                 (Kind::String(leaf), use_) => {
-                    if let Some(text) = document.str(at) {
+                    let text = document.text_of(leaf);
+                    if inside.is_none() && matches!(use_, Use::Data | Use::Nested) {
+                        self.shape(leaf, at);
+                    }
+                    if use_ != Use::Data {
                         self.value(text, use_, home(leaf));
-                        if inside.is_none() {
-                            self.shape(leaf, at, text, use_);
-                        }
                         self.inside(text, use_, home(leaf), layer);
                     }
                 }
@@ -131,21 +133,27 @@ impl Survey<'_, '_> {
         router.sends()
     }
 
-    /// What name and text of a value show beside what it is used for.
-    fn shape(&mut self, leaf: LeafId, node: NodeId, text: &str, use_: Use) {
+    /// What name and text of a value show that nothing reads.
+    fn shape(&mut self, id: LeafId, node: NodeId) {
         let payload = &self.guard.analyzers.payload;
-        if !matches!(use_, Use::Data | Use::Nested) {
-            return;
-        }
         let document = self.document;
+        let (Some(leaf), Some(place)) = (document.leaf(id), document.node(node).map(|n| n.place))
+        else {
+            return;
+        };
+        let named = || document.name(node).is_some_and(payload::names_credential);
+        let text = document.text(leaf);
         // What a secret detector knows by its form needs no second finding for its name.
-        if !self.findings.iter().any(|f| f.leaf == leaf)
-            && let Some(name) = document.name(node)
-        {
-            payload.member(name, text, &mut self.scope);
+        if self.credential.of(place, named) && !self.findings.iter().any(|f| f.leaf == id) {
+            payload.credential(text, &mut self.scope);
         }
-        payload.text(text, &mut self.scope);
-        self.settle(Home { leaf, whole: false });
+        if leaf.signs.any(Signs::BRACKET) {
+            payload.text(text, &mut self.scope);
+        }
+        self.settle(Home {
+            leaf: id,
+            whole: false,
+        });
     }
 
     /// A JSON text that is a value has arguments of its own, unless the tool only stores it.
@@ -313,16 +321,14 @@ impl Survey<'_, '_> {
             return;
         }
         let document = self.document;
-        let Some(leaf) = document.leaf(home.leaf) else {
-            return;
-        };
+        let text = document.text_of(home.leaf);
         if home.whole {
-            let whole = Span::new(0, leaf.text.len());
+            let whole = Span::new(0, text.len());
             for finding in &mut self.scope.findings {
                 finding.span = whole;
             }
         }
-        self.collect(home.leaf, &leaf.text, None);
+        self.collect(home.leaf, text, None);
     }
 }
 

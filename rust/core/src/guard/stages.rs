@@ -241,8 +241,9 @@ impl<'g, 'd> Subject<'g, 'd> {
                 break;
             };
             let is_key = leaf.role == Role::Key;
+            let string = document.text(leaf);
             // As in the judgement: records repeat their member names.
-            if is_key && !names.insert(leaf.text.as_ref()) {
+            if is_key && !names.insert(string) {
                 continue;
             }
             let context = TextContext {
@@ -252,7 +253,7 @@ impl<'g, 'd> Subject<'g, 'd> {
                 is_key,
             };
             let text = &guard.analyzers.text;
-            text.profile(&leaf.text, context, limits.findings, clock, spent);
+            text.profile(string, context, limits.findings, clock, spent);
             let (views, _) = decode::views(document, id, limits, &mut budget);
             for view in &views {
                 let context = view.context(context);

@@ -202,7 +202,8 @@ impl Entry {
         if finding.encoded {
             return false;
         }
-        let found: [u8; 32] = Sha256::digest(finding.text_span.of_str(&leaf.text)).into();
+        let found: [u8; 32] =
+            Sha256::digest(finding.text_span.of_str(facts.document.text(leaf))).into();
         self.fingerprints.contains(&found)
     }
 }

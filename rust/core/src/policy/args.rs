@@ -156,8 +156,8 @@ fn scalar<'d>(document: &'d Document<'_>, node: NodeId) -> Option<&'d str> {
     let value = document.node(node)?;
     match value.kind {
         Kind::Object | Kind::Array => None,
-        Kind::String(leaf) => document.leaf(leaf).map(|l| l.text.as_ref()),
-        Kind::Number | Kind::Bool(_) | Kind::Null => Some(value.span.of_str(document.frame)),
+        Kind::String(leaf) => Some(document.text_of(leaf)),
+        Kind::Number | Kind::Bool(_) | Kind::Null => Some(value.span().of_str(document.frame)),
     }
 }
 

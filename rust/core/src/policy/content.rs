@@ -143,8 +143,9 @@ impl Contents {
             };
             let inside =
                 |n: NodeId| n > node && n < end || n == node && end == node.saturating_add(1);
-            let leaves = document.leaves.iter().filter(|leaf| inside(leaf.node));
-            texts.extend(leaves.map(|leaf| leaf.text.as_ref()));
+            let leaves = document.leaves_of(node, end).map(|(_, leaf)| leaf);
+            let inside = leaves.filter(|leaf| inside(leaf.node));
+            texts.extend(inside.map(|leaf| document.text(leaf)));
         }
         let mut found = vec![false; self.regexes.len()];
         let candidates = self.candidates(&texts);

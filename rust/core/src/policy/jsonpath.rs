@@ -258,7 +258,7 @@ fn scalar<'d>(document: &'d Document<'_>, node: NodeId) -> Scalar<'d> {
     let Some(value) = document.node(node) else {
         return Scalar::Nothing;
     };
-    let text = value.span.of_str(document.frame);
+    let text = value.span().of_str(document.frame);
     match value.kind {
         Kind::String(_) => Scalar::Text(document.str(node).unwrap_or_default()),
         Kind::Number => text.parse().map_or(Scalar::Nothing, Scalar::Number),

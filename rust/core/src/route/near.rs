@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     analyzer::command::Dialect,
-    walk::{Document, Edge, NodeId},
+    walk::{Document, Edge, NodeId, PlaceId, ROOT},
 };
 
 /// How far up a value's address is read for names.
@@ -23,25 +23,43 @@ pub(super) struct Named {
     pub(super) quoted: bool,
 }
 
-/// Reads the names above a value, nearest first; a name that says little leaves it to the next.
-pub(super) fn named(document: &Document<'_>, node: NodeId, root: NodeId) -> Named {
+/// What the name of a member says by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) role: Role,
+    /// It is what programs are called that stand beside their arguments.
+    pub(super) program: bool,
+}
+
+impl Member {
+    pub(super) fn of(name: &str) -> Self {
+        Self {
+            role: role::of(name),
+            program: role::names_program(name),
+        }
+    }
+}
+
+/// Reads the names above the values at a place, nearest first; a name that says little leaves it to
+/// the next.
+pub(super) fn named(document: &Document<'_>, place: PlaceId, root: PlaceId) -> Named {
     let mut found = Named {
         role: Role::None,
         word: role::Hint::None,
         quoted: false,
     };
-    let mut at = node;
+    let mut at = place;
     let mut own = true;
     for _ in 0..LEVELS {
         // Above the arguments is the call's own envelope.
         if at == root {
             break;
         }
-        let Some(value) = document.node(at) else {
+        let Some(here) = document.place(at) else {
             break;
         };
-        if let Edge::Member(leaf) = value.edge {
-            let name = document.leaf(leaf).map_or("", |l| l.text.as_ref());
+        if let Some(leaf) = here.name {
+            let name = document.text_of(leaf);
             let role = role::of(name);
             if !own && role::only_describes(name) {
                 found.quoted = true;
@@ -53,10 +71,10 @@ pub(super) fn named(document: &Document<'_>, node: NodeId, root: NodeId) -> Name
             }
             own = false;
         }
-        if value.edge == Edge::Root {
+        if at == ROOT {
             break;
         }
-        at = value.parent;
+        at = here.parent;
     }
     found
 }

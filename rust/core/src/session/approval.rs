@@ -298,7 +298,7 @@ impl Approvals {
         ] {
             members.extend(value.map(|value| format!("\"{name}\":{value}")));
         }
-        let span = document.node(params)?.span;
+        let span = document.node(params)?.span();
         let mut frame = document.frame.get(..span.start)?.to_owned();
         let _ = write!(frame, "{{{}}}", members.join(","));
         frame.push_str(document.frame.get(span.end..)?);

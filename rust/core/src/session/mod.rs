@@ -840,7 +840,7 @@ impl Session {
             if let Some(node) = state.and_then(|state| document.node(state)) {
                 inspection
                     .redactions
-                    .retain(|redaction| !redaction.span.overlaps(node.span));
+                    .retain(|redaction| !redaction.span.overlaps(node.span()));
             }
         }
         let mut rewritten = None;
@@ -983,7 +983,7 @@ fn rewrite(
     let bytes = if message.node == ROOT {
         redact::splice(frame, redactions)
     } else {
-        let whole = document.node(message.node)?.span;
+        let whole = document.node(message.node)?.span();
         let here: Vec<Redaction> = redactions
             .iter()
             .map(|redaction| Redaction {
@@ -1000,6 +1000,7 @@ fn rewrite(
     let same = frame::message(&again, ROOT).ok()?;
     let unchanged =
         (&same.shape, &same.method, &same.name) == (&message.shape, &message.method, &message.name);
+    drop(again);
     unchanged.then_some(Some(bytes))
 }
 

@@ -143,6 +143,7 @@ fn valid_id(raw: Vec<u8>) -> Option<String> {
         Kind::Number => !raw.iter().any(|b| matches!(b, b'.' | b'e' | b'E')),
         _ => false,
     };
+    drop(document);
     if valid {
         String::from_utf8(raw).ok()
     } else {

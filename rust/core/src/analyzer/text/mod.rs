@@ -35,6 +35,7 @@ use super::{Scope, entropy};
 use crate::{
     detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind, typed},
     guard::Settings,
+    signs::Signs,
     span::Span,
 };
 use organisation::Organisation;
@@ -57,6 +58,10 @@ enum Action {
     Term { len: usize },
 }
 
+/// Lengths of a text that its name can make a secret of.
+const NAMED: std::ops::RangeInclusive<usize> = 6..=4096;
+/// Longest text that is looked at before it is scanned: what shows something is read twice.
+const GLANCE: usize = 512;
 /// No format that code recognises, such as a token or a hash, is shorter.
 const SHORTEST: usize = 12;
 
@@ -216,6 +221,58 @@ impl TextAnalyzer {
         }
     }
 
+    /// Whether a scan of a text would certainly report nothing: a glance at what most strings are.
+    /// `signs` are the text's, `plain_name` is what [`Self::is_plain_name`] says of its name.
+    #[must_use]
+    pub fn is_quiet<'t>(
+        &self,
+        text: &'t str,
+        signs: Signs,
+        plain_name: bool,
+        context: impl FnOnce() -> TextContext<'t>,
+    ) -> bool {
+        if text.len() > GLANCE || self.entropy || self.organisation.hashes() {
+            return false;
+        }
+        if !plain_name && NAMED.contains(&text.len()) || self.has_literal(text) {
+            return false;
+        }
+        if !self.numbers || !signs.any(Signs::DIGIT) || text.len() < numbers::SHORTEST {
+            return true;
+        }
+        let mut scan = Scan::new(self, text.as_bytes(), context(), 1);
+        numbers::numbers(&mut scan);
+        scan.hits.is_empty()
+    }
+
+    /// Whether a name says nothing of the text that it stands for.
+    #[must_use]
+    pub fn is_plain_name(&self, name: &str) -> bool {
+        self.near(name).is_empty()
+            && !name.eq_ignore_ascii_case("cookie")
+            && names::classify(name).is_none()
+    }
+
+    fn has_literal(&self, text: &str) -> bool {
+        let mut has = false;
+        self.prefilter.scan(text.as_bytes(), &mut |_, _| has = true);
+        has
+    }
+
+    /// The rules that a name speaks of.
+    fn near(&self, name: &str) -> Vec<usize> {
+        let mut near = Vec::new();
+        self.prefilter.scan(name.as_bytes(), &mut |literal, _| {
+            let actions = self.actions.get(literal as usize);
+            for &action in actions.into_iter().flatten() {
+                if let Action::Near { rule, .. } = action {
+                    near.push(rule);
+                }
+            }
+        });
+        near
+    }
+
     /// The hits, and whether a detector was given up because the text wasted its time.
     fn find(&self, text: &str, context: TextContext<'_>, limit: usize) -> (Vec<scan::Hit>, bool) {
         let mut scan = Scan::new(self, text.as_bytes(), context, limit);
@@ -266,23 +323,10 @@ impl TextAnalyzer {
     /// The whole text is the value of a member or argument called `name`.
     fn named(&self, name: &str, scan: &mut Scan<'_, '_>) {
         let text = scan.text;
-        if text.len() < 6 || text.len() > 4096 || name.len() > 128 {
+        if !NAMED.contains(&text.len()) || name.len() > 128 {
             return;
         }
-        let mut near = Vec::new();
-        self.prefilter.scan(name.as_bytes(), &mut |literal, _| {
-            for &action in self
-                .actions
-                .get(literal as usize)
-                .map(Vec::as_slice)
-                .unwrap_or_default()
-            {
-                if let Action::Near { rule, .. } = action {
-                    near.push(rule);
-                }
-            }
-        });
-        for rule in near {
+        for rule in self.near(name) {
             if let Some(r) = self.rules.get(rule) {
                 scan.set_until(rule, 0);
                 r.values(rule, 0, 0, text.len().min(512), Some(name), scan);

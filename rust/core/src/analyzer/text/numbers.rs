@@ -12,6 +12,9 @@ use crate::span::Span;
 /// Every run of at least four digits is met by looking at every fourth byte.
 const STEP: usize = 4;
 
+/// Fewest bytes of a text that holds a number.
+pub(crate) const SHORTEST: usize = 14;
+
 pub(crate) fn numbers(scan: &mut Scan<'_, '_>) {
     let text = scan.text;
     let mut i = STEP.saturating_sub(1);

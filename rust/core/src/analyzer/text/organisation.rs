@@ -38,6 +38,11 @@ impl Organisation {
         self.terms.iter()
     }
 
+    /// Whether words are hashed.
+    pub(crate) fn hashes(&self) -> bool {
+        !self.hashes.is_empty()
+    }
+
     /// Hashes every word, and every word with its dashes, where hashes are configured.
     pub(crate) fn hashed(&self, scan: &mut Scan<'_, '_>) {
         if self.hashes.is_empty() {

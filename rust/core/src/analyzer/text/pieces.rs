@@ -6,7 +6,8 @@
 use super::{TextAnalyzer, TextContext, gates::reads_as_words, rule::Rule, scan::Hit};
 use crate::{
     detector::DetectorId,
-    walk::{Document, LeafId, NodeId, Role},
+    signs::Signs,
+    walk::{Document, Leaf, LeafId, NodeId, Role},
 };
 
 /// Longest string that can be a piece.
@@ -16,8 +17,10 @@ const MOST: usize = 4;
 /// Most pieces of one message that are put together.
 const TRIED: usize = 256;
 
-fn is_piece(text: &str) -> bool {
-    (2..=PIECE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+fn is_piece(leaf: &Leaf, text: &str) -> bool {
+    let visible =
+        || !leaf.signs.any(Signs::INVISIBLE) || text.bytes().all(|b| b.is_ascii_graphic());
+    (2..=PIECE).contains(&text.len()) && visible()
 }
 
 impl TextAnalyzer {
@@ -31,13 +34,14 @@ impl TextAnalyzer {
         last: NodeId,
     ) -> Vec<(LeafId, DetectorId)> {
         let mut found = Vec::new();
-        let mut run: Vec<(LeafId, &str)> = Vec::new();
+        let mut run: Vec<(LeafId, &str)> = Vec::with_capacity(MOST);
         let mut tried = 0_usize;
-        for (leaf, id) in document.leaves.iter().zip(0..) {
-            if leaf.role != Role::Value || leaf.node < first || leaf.node >= last {
+        for (id, leaf) in document.leaves_of(first, last) {
+            if leaf.role != Role::Value {
                 continue;
             }
-            if !is_piece(&leaf.text) {
+            let text = document.text(leaf);
+            if !is_piece(leaf, text) {
                 continue;
             }
             tried = tried.saturating_add(1);
@@ -47,7 +51,7 @@ impl TextAnalyzer {
             if run.len() == MOST {
                 run.remove(0);
             }
-            run.push((id, leaf.text.as_ref()));
+            run.push((id, text));
             for skip in 0..run.len().saturating_sub(1) {
                 let parts = run.get(skip..).unwrap_or_default();
                 if let Some(hit) = self.whole(parts) {

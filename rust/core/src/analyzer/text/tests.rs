@@ -91,7 +91,7 @@ fn inspect(guard: &Guard, argument: &str, text: &str) -> Vec<Seen> {
         (d.kind == DetectorKind::Text).then(|| Seen {
             id: d.id.clone(),
             kind: d.finding_type.clone(),
-            text: f.text_span.of_str(&leaf.text).to_owned(),
+            text: f.text_span.of_str(document.text(leaf)).to_owned(),
             encoded: f.encoded,
         })
     };
@@ -193,10 +193,7 @@ fn masked_examples_are_clean() {
                                 );
                             decisive.then(|| Redaction {
                                 span: f.span,
-                                secret: f
-                                    .text_span
-                                    .of_str(&document.leaf(f.leaf).unwrap().text)
-                                    .into(),
+                                secret: f.text_span.of_str(document.text_of(f.leaf)).into(),
                                 finding_type: d.finding_type.clone(),
                                 strategy,
                                 salt: None,
@@ -238,7 +235,7 @@ fn pieces_of_one_container_are_put_together() {
         let pieces = guard.analyzers.text.pieces(&document, 0, end);
         pieces
             .iter()
-            .map(|&(leaf, _)| document.leaf(leaf).unwrap().text.to_string())
+            .map(|&(leaf, _)| document.text_of(leaf).to_string())
             .collect()
     };
     assert_eq!(

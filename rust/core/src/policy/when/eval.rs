@@ -272,7 +272,7 @@ impl<'v> Machine<'v> {
         Ok(match node.kind {
             Kind::Object | Kind::Array => Value::Node(id),
             Kind::String(leaf) => {
-                let text = document.leaf(leaf).map_or("", |leaf| leaf.text.as_ref());
+                let text = document.text_of(leaf);
                 Value::Text(Cow::Borrowed(text))
             }
             Kind::Number => number(document.raw(id))?,
