@@ -201,7 +201,7 @@ impl Shell<'_> {
         for arg in args.iter().filter(|a| !a.text.starts_with('-')) {
             for piece in arg.text.split([';', '\n']) {
                 let command = piece.trim().trim_start_matches(|c: char| {
-                    c.is_ascii_digit() || matches!(c, '$' | ',' | ' ')
+                    c.is_ascii_digit() || matches!(c, '$' | ',' | ' ' | '{')
                 });
                 if let Some(text) = command.strip_prefix("e ") {
                     let text = text.to_owned();

@@ -96,6 +96,7 @@ impl Shell<'_> {
 
     pub(super) fn xargs(&mut self, args: &[Value], scope: &mut Scope<'_>) -> Value {
         let mut mark = String::new();
+        let mut listed = None;
         let mut i = 0_usize;
         while let Some(arg) = args.get(i) {
             let text = arg.text.as_str();
@@ -138,14 +139,18 @@ impl Shell<'_> {
             {
                 mark = inline.to_owned();
             }
+            if matches!(text, "-a" | "--arg-file") {
+                listed = args.get(i).map(|file| self.file(file));
+            } else if let Some(file) = text.strip_prefix("--arg-file=") {
+                listed = Some(self.file(&Value::known(file)));
+            }
             if takes {
                 i = i.saturating_add(1);
             }
         }
         let template = args.get(i..).unwrap_or_default();
-        let input = self
-            .stdin
-            .clone()
+        let input = listed
+            .or_else(|| self.stdin.clone())
             .unwrap_or_else(|| Value::unknown(from::FILE));
         let items = words(&input);
         let mut argv: Vec<Value> = if mark.is_empty() {

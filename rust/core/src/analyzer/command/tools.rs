@@ -181,6 +181,12 @@ impl Shell<'_> {
     fn editor(&mut self, args: &[Value], scope: &mut Scope<'_>) {
         for arg in args.iter().take(64) {
             let text = arg.text.trim_start_matches(['+', ':', ' ']);
+            if arg.text.starts_with('+')
+                && let Some(command) = text.strip_prefix('!')
+            {
+                self.maybe(command, scope);
+                continue;
+            }
             let (word, code) = text.split_once([' ', '(']).unwrap_or((text, ""));
             let language = match base(word).as_str() {
                 "py" | "py3" | "python" | "python3" | "pyx" => Language::Python,

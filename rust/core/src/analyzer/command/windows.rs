@@ -123,6 +123,8 @@ pub(super) fn is_powershell(text: &str) -> bool {
             "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps" | "spps" | "spsv"
         )
         || trimmed.starts_with("$env:")
+        || trimmed.starts_with("foreach (")
+        || trimmed.starts_with("foreach(")
         || trimmed.starts_with('$')
             && (trimmed.contains(" = ")
                 || trimmed.contains("new-object")

@@ -609,7 +609,13 @@ impl Script<'_, '_> {
 
     fn call(&mut self, callee: &Val, args: &[Val], from: usize, to: usize) -> Val {
         let span = self.span(from, to);
-        let Some(name) = callee.name.clone() else {
+        // PHP calls what a text names: `$f = "system"; $f("ls");`
+        let named = callee.text.clone().filter(|text| {
+            self.language == Language::Php
+                && !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        });
+        let Some(name) = callee.name.clone().or(named) else {
             let bits = args.iter().fold(callee.from, |f, v| f | v.from);
             return effect::method(callee, args).unwrap_or_else(|| Val::unknown(bits));
         };
