@@ -11,7 +11,8 @@ SOURCES := $(shell find rust policies python -type f ! -name '*.pyc' ! -name '*.
            Cargo.toml Cargo.lock pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help install servers demo test lint lint-rust lint-python test-rust test-python bench dist clean
+.PHONY: help install servers demo test lint lint-rust lint-python test-rust test-python test-speed \
+        accept-bench bench dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,7 @@ test: install servers ## everything that must pass: lint, types, Rust tests, Pyt
 	$(MAKE) test-rust
 	$(MAKE) lint-python
 	$(MAKE) test-python
+	$(MAKE) test-speed
 
 lint: lint-rust lint-python ## format checks, clippy, ruff, mypy, stubtest
 
@@ -64,6 +66,17 @@ lint-python: install
 
 test-python: install servers
 	$(BIN)/python -m pytest
+
+# The program whose instructions are counted; built as the wheel's core is.
+$(VENV)/.counted: $(VENV)/.installed $(wildcard rust/core/examples/*.rs)
+	cargo build $(CARGO_PROFILE) --workspace --example instructions
+	@touch $@
+
+test-speed: $(VENV)/.counted ## this build against the accepted speed (benches/results)
+	$(BIN)/python -m pytest benches/test_gate.py -rs --benchmark-columns=min,median,max
+
+accept-bench: $(VENV)/.counted ## store this build's speed as the accepted one
+	$(BIN)/python -m benches.gate
 
 bench: install ## the figures of the README, measured here
 	$(BIN)/python benches/evaluate.py
