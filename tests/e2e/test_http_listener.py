@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.e2e.http_peers import Guarded, Server, call, free_port, guarded, post
+from tests.e2e.http_peers import Guarded, Server, call, guarded, post
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -176,19 +176,3 @@ def test_workers_are_for_http(guard: str, tmp_path: Path) -> None:
             [guard, "run", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (done.returncode, "--workers" in done.stderr) == (2, True), done.stderr
-
-
-def test_a_port_in_use_is_told(server: Server, guard: str, tmp_path: Path) -> None:
-    port = free_port()
-    proxy = {"downstream_url": server.url, "listen_port": port}
-    with guarded(guard, tmp_path, proxy):
-        done = subprocess.run(
-            [guard, "run", "--config", "gateway.yaml"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode != 0
-    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

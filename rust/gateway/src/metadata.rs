@@ -2,7 +2,7 @@
 
 use crate::shared::{Route, Shared};
 use http::{HeaderMap, HeaderValue, Uri, header};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Where the metadata lives.
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -21,13 +21,23 @@ pub(crate) fn public_url(shared: &Shared, route: &Route) -> Option<Uri> {
 /// The route that a metadata path speaks of, and the upstream's path for it.
 pub(crate) fn find(shared: &Shared, path: &str) -> Option<(Arc<Route>, String)> {
     let suffix = path.strip_prefix(WELL_KNOWN)?;
-    if suffix.is_empty() || suffix == "/" {
-        let route = shared.by_path.get("/").or_else(|| shared.routes.first())?;
-        return Some((Arc::clone(route), WELL_KNOWN.into()));
-    }
-    let route = shared.by_path.get(suffix)?;
-    let path = route.url.path().trim_end_matches('/');
-    Some((Arc::clone(route), format!("{WELL_KNOWN}{path}")))
+    let root = suffix.is_empty() || suffix == "/";
+    let route = if root {
+        shared.by_path.get("/").or_else(|| shared.routes.first())?
+    } else {
+        shared.by_path.get(suffix)?
+    };
+    let told = route
+        .metadata
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let path = match &*told {
+        Some(told) => told.to_string(),
+        None if root => WELL_KNOWN.into(),
+        None => format!("{WELL_KNOWN}{}", route.url.path().trim_end_matches('/')),
+    };
+    drop(told);
+    Some((Arc::clone(route), path))
 }
 
 /// The metadata with `resource` naming the public URL; `None` if it stays as it is.
@@ -55,7 +65,7 @@ pub(crate) fn rewrite_challenges(shared: &Shared, route: &Route, headers: &mut H
     let all: Vec<HeaderValue> = headers
         .get_all(header::WWW_AUTHENTICATE)
         .iter()
-        .map(|value| challenge(value, &ours).unwrap_or_else(|| value.clone()))
+        .map(|value| challenge(route, value, &ours).unwrap_or_else(|| value.clone()))
         .collect();
     headers.remove(header::WWW_AUTHENTICATE);
     for value in all {
@@ -63,12 +73,23 @@ pub(crate) fn rewrite_challenges(shared: &Shared, route: &Route, headers: &mut H
     }
 }
 
-fn challenge(value: &HeaderValue, ours: &str) -> Option<HeaderValue> {
+fn challenge(route: &Route, value: &HeaderValue, ours: &str) -> Option<HeaderValue> {
     const NAME: &str = "resource_metadata=\"";
     let text = value.to_str().ok()?;
     let start = text.find(NAME)?.checked_add(NAME.len())?;
     let (before, rest) = text.split_at_checked(start)?;
     let (url, after) = rest.split_at_checked(rest.find('"')?)?;
-    url.contains(WELL_KNOWN)
-        .then(|| HeaderValue::from_str(&format!("{before}{ours}{after}")).ok())?
+    let theirs: Uri = url.parse().ok()?;
+    let own = (theirs.scheme(), theirs.authority()) == (route.url.scheme(), route.url.authority());
+    if !own && !url.contains(WELL_KNOWN) {
+        return None;
+    }
+    // It may lie anywhere on the upstream; clients of the guard ask for it at the usual place.
+    let elsewhere = own && !theirs.path().starts_with(WELL_KNOWN);
+    let told = theirs.path_and_query().filter(|_| elsewhere).cloned();
+    *route
+        .metadata
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = told;
+    HeaderValue::from_str(&format!("{before}{ours}{after}")).ok()
 }

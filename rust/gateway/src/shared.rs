@@ -13,13 +13,13 @@ use egress_guard_core::{
     policy::hint::Hints,
     session::{DenyResponse, approval::Approvals},
 };
-use http::Uri;
+use http::{Uri, uri::PathAndQuery};
 use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -36,6 +36,8 @@ pub(crate) struct Route {
     /// The path by which it is known first.
     pub(crate) path: String,
     pub(crate) url: Uri,
+    /// Where the upstream last said that its OAuth metadata is, if not where it is expected.
+    pub(crate) metadata: Mutex<Option<PathAndQuery>>,
     /// What the server says of its tools, in whichever conversation.
     pub(crate) hints: Arc<Hints>,
 }
@@ -82,6 +84,7 @@ impl Shared {
                 name: upstream.name.as_str().into(),
                 path: preferred.cloned().unwrap_or_else(|| "/".into()),
                 url: upstream_uri(&upstream.url)?,
+                metadata: Mutex::default(),
                 hints: Arc::default(),
             });
             for path in &upstream.paths {
