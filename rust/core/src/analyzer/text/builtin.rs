@@ -53,6 +53,7 @@ pub(crate) enum Call {
     Cookie,
     Command,
     IdentifiedBy,
+    Pair,
     Hash,
     DockerAuth,
     Url,
@@ -140,6 +141,10 @@ pub(crate) const TRIGGERS: &[(&str, bool, Call)] = &[
     ("key2", true, Call::Name),
     ("masterauth", true, Call::Name),
     ("identified by", true, Call::IdentifiedBy),
+    ("auth=(", false, Call::Pair),
+    ("basicauth(", true, Call::Pair),
+    ("credential(", true, Call::Pair),
+    ("credentials(", true, Call::Pair),
     ("key_", true, Call::Name),
     ("keyid", true, Call::Name),
     ("jwt", true, Call::Name),
@@ -193,6 +198,7 @@ pub(crate) fn call(call: Call, hit: usize, scan: &mut Scan<'_, '_>) {
         Call::Cookie => cookie(hit, scan),
         Call::Command => command(hit, scan),
         Call::IdentifiedBy => identified_by(hit, scan),
+        Call::Pair => pair(hit, scan),
         Call::Hash => hash(hit, scan),
         Call::DockerAuth => docker_auth(hit, scan),
         Call::Url => super::url::url(hit, scan),
@@ -567,6 +573,30 @@ fn identified_by(hit: usize, scan: &mut Scan<'_, '_>) {
     let value = assign::read(text, from, assign::Style::Assigned);
     if let Some(value) = value.filter(|v| v.quoted && is_secret(NameClass::Password, text, v)) {
         scan.found(Builtin::AssignedPassword, Span::new(value.start, value.end));
+    }
+}
+
+/// `auth=("user", "password")`, `new NetworkCredential("user", "password")`
+fn pair(hit: usize, scan: &mut Scan<'_, '_>) {
+    let text = scan.text;
+    let open = run_end(text, hit, 16, |b| b != b'(').saturating_add(1);
+    let user = skip_blank(text, open);
+    let Some(first) = assign::read(text, user, assign::Style::Assigned).filter(|v| v.quoted) else {
+        return;
+    };
+    // The quote, which may be escaped.
+    let close = run_end(text, first.end, 9, |b| b == b'\\' || is_quote(b));
+    let comma = skip_blank(text, close);
+    if at(text, comma) != b',' {
+        return;
+    }
+    let from = skip_blank(text, comma.saturating_add(1));
+    let value = assign::read(text, from, assign::Style::Assigned).filter(|v| v.quoted);
+    if let Some(value) = value.filter(|v| is_secret(NameClass::Password, text, v)) {
+        scan.found(
+            Builtin::CommandCredentials,
+            Span::new(value.start, value.end),
+        );
     }
 }
 
