@@ -63,6 +63,8 @@ def finding_of(found: Finding) -> AnalyzerFinding:
         metadata["detail"] = found.detail
     if found.remediation:
         metadata["remediation"] = found.remediation
+    if found.allowlist:
+        metadata["allowlist"] = found.allowlist
     return AnalyzerFinding(
         analyzer=found.analyzer,
         finding_type=found.finding_type,

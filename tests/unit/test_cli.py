@@ -157,6 +157,22 @@ def test_an_expression_is_judged_and_explained(run: Run, project: Path) -> None:
     assert "1/1 passed" in run("replay", "--fixtures", fixture).stdout
 
 
+def test_what_an_allowlist_covers_is_shown_and_not_acted_on(run: Run, project: Path) -> None:
+    (project / "policies/known.yaml").write_text(
+        "allowlists:\n  - {id: manual, reason: sample, expires: 9999-12-31, tools: [docs_*], "
+        "finding_types: [aws_access_key]}\n"
+    )
+    arguments = '{"note": "AKIAQ3EGRTPYYW5XV7ZN"}'
+    call = ("rules", "explain", "--tool", "docs_write", "--args", arguments)
+    shown = run(*call).stdout
+    assert "Decision: ALLOW" in shown
+    assert "no rule sees it: allowlist manual" in shown
+    (finding,) = json.loads(run(*call, "--json").stdout)["findings"]
+    assert finding["allowlist"] == "manual"
+    assert "Decision: DENY" in run("rules", "test", "--tool", "x", "--args", arguments).stdout
+    assert "more than a year" in run("policy", "validate", project / "policies").stderr
+
+
 def test_a_rule_whose_test_fails_is_named(run: Run, project: Path) -> None:
     (project / "policies/own.yaml").write_text(
         "rules:\n  - id: own\n    decision: DENY\n    conditions: {tool_name_patterns: [nope]}\n"

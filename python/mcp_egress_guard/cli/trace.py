@@ -10,7 +10,7 @@ import typer
 from mcp_egress_guard.cli.render import printable
 
 if TYPE_CHECKING:
-    from mcp_egress_guard.result import EvaluationResult, RuleTrace
+    from mcp_egress_guard.result import AnalyzerFinding, EvaluationResult, RuleTrace
 
 Branch = tuple[str, "list[Branch]"]
 WIDEST = 88
@@ -41,22 +41,21 @@ def decides(result: EvaluationResult, trace: RuleTrace) -> bool:
 
 def show_trace(result: EvaluationResult, traces: Sequence[RuleTrace]) -> None:
     """Prints the findings and the rules as a tree; rules of which nothing held in one line each."""
-    findings: list[Branch] = [
-        (
-            f"{f.finding_type} {f.risk_score:.2f}  {f.metadata.get('detector_id', '')}",
-            [
-                (text, [])
-                for text in (f.description, f"{f.metadata.get('pointer', '')}  {f.evidence}")
-                if text.strip()
-            ],
-        )
-        for f in result.findings
-    ]
+    findings = [_finding(finding) for finding in result.findings]
     _print_tree("Findings", findings or [("none", [])])
     rules: list[Branch] = [_rule(result, trace) for trace in traces]
     if not result.rule_id:
         rules.append((f"{result.decision}  default_decision  ← decides", []))
     _print_tree("Rules, in the order in which they decide", rules)
+
+
+def _finding(finding: AnalyzerFinding) -> Branch:
+    more = finding.metadata
+    lines = [finding.description, f"{more.get('pointer', '')}  {finding.evidence}"]
+    if entry := more.get("allowlist"):
+        lines.append(f"no rule sees it: allowlist {entry}")
+    title = f"{finding.finding_type} {finding.risk_score:.2f}  {more.get('detector_id', '')}"
+    return title, [(line, []) for line in lines if line.strip()]
 
 
 def _rule(result: EvaluationResult, trace: RuleTrace) -> Branch:

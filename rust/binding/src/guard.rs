@@ -284,9 +284,11 @@ impl Inspection {
         inspection
             .findings
             .iter()
-            .map(|finding| Finding {
+            .enumerate()
+            .map(|(at, finding)| Finding {
                 guard: Arc::clone(&self.guard),
                 inner: finding.clone(),
+                allowed: inspection.allowed.iter().find(|a| a.0 == at).map(|a| a.1),
             })
             .collect()
     }
@@ -326,6 +328,8 @@ impl Inspection {
 pub(crate) struct Finding {
     pub(crate) guard: Arc<guard::Guard>,
     pub(crate) inner: egress_guard_core::finding::Finding,
+    /// The entry of an allowlist that covers it.
+    allowed: Option<usize>,
 }
 
 impl Finding {
@@ -400,6 +404,12 @@ impl Finding {
     #[getter]
     fn preview(&self) -> &str {
         &self.inner.preview
+    }
+
+    /// The id of the allowlist entry that hides it from the rules.
+    #[getter]
+    fn allowlist(&self) -> Option<&str> {
+        self.allowed.map(|entry| self.guard.allowlists.id(entry))
     }
 
     /// What was recognised, in words that hold nothing of the input.
