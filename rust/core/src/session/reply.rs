@@ -88,6 +88,7 @@ pub fn error_data(guard: &Guard, inspection: &Inspection, decision_id: &str) -> 
                 .map(|detector| detector.remediation.as_str())
                 .find(|hint| !hint.is_empty())
         });
+    let effect = effect(guard, inspection);
     let PolicyCode {
         severity, category, ..
     } = code::describe(&inspection.policy_code);
@@ -98,6 +99,7 @@ pub fn error_data(guard: &Guard, inspection: &Inspection, decision_id: &str) -> 
         ("category", category),
         ("rule_id", rule.map_or("", |rule| rule.id.as_str())),
         ("reason", inspection.reason.as_str()),
+        ("effect", effect.as_str()),
         ("remediation_hint", hint.unwrap_or_default()),
         (
             "safe_alternative",
@@ -117,6 +119,27 @@ pub fn error_data(guard: &Guard, inspection: &Inspection, decision_id: &str) -> 
     data
 }
 
+/// Most effects that a denial names.
+const MAX_EFFECTS: usize = 3;
+
+/// What the call would do: the descriptions of its worst findings, which hold nothing of its text.
+fn effect(guard: &Guard, inspection: &Inspection) -> String {
+    let mut found: Vec<_> = inspection
+        .findings
+        .iter()
+        .filter_map(|f| Some((f.risk, guard.analyzers.catalog.get(f.detector)?)))
+        .filter(|(_, d)| d.tags.iter().any(|t| t == "deny" || t == "review"))
+        .collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut effects: Vec<&str> = Vec::new();
+    for (_, detector) in found {
+        if effects.len() < MAX_EFFECTS && !effects.contains(&detector.description.as_str()) {
+            effects.push(&detector.description);
+        }
+    }
+    effects.join(" ")
+}
+
 /// What the model reads.
 fn explanation(inspection: &Inspection, data: &Value) -> String {
     let field = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -129,6 +152,7 @@ fn explanation(inspection: &Inspection, data: &Value) -> String {
     for (label, name) in [
         ("Rule", "rule_id"),
         ("Reason", "reason"),
+        ("Effect", "effect"),
         ("What to do", "remediation_hint"),
         ("Safe alternative", "safe_alternative"),
         ("Decision id", "decision_id"),

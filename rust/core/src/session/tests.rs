@@ -117,6 +117,7 @@ fn a_denied_call_is_answered_with_a_result_that_the_model_reads() {
         "category": crate::policy::code::describe("EGRESS_DENY_SHELL_RISK").category,
         "rule_id": "no-wipe",
         "reason": "Rule 'No wipe' (priority 100): Wipes.",
+        "effect": "",
         "remediation_hint": "Ask first.",
         "safe_alternative": "",
         "matched_patterns": [],

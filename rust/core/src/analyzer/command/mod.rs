@@ -81,6 +81,9 @@ impl CommandAnalyzer {
     /// # Errors
     /// [`CatalogError`] naming the entry that does not fit.
     pub fn new(catalog: &Catalog) -> Result<Self, CatalogError> {
+        // The first command is not to wait for what all share.
+        place::hints("");
+        wrapper::inner("", &[]);
         Ok(Self {
             table: detect::Table::new(catalog)?,
         })

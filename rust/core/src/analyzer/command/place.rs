@@ -1,7 +1,7 @@
 //! What a path is, lexically: the root, a home, a device, a credential, a build artefact …
 
 use super::value::{HOLE, Value, glob};
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::sync::LazyLock;
 
 /// The home directory that `~` and `$HOME` stand for.
@@ -265,6 +265,8 @@ static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let others = [".env", "secrets.", "passwd"];
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
+        // Built in a tenth of the time, and paths are short.
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(parts.chain(names).chain(others))
         .ok()
 });
