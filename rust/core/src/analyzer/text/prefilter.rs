@@ -5,6 +5,8 @@
 //! compared in full. The bitmap has a word of 64 bits for the first three bytes, letter case folded,
 //! and a bit in it for the fourth as it is: a literal of three bytes takes one word.
 
+use std::collections::HashMap;
+
 const WORD_BITS: u32 = 12;
 const WORDS: usize = 1 << WORD_BITS;
 const FOLD: u32 = 0x2020_2020;
@@ -98,11 +100,21 @@ impl Prefilter {
     pub(crate) fn new(sources: &[(Vec<u8>, bool)]) -> Self {
         let mut bitmap = Box::new([0_u64; WORDS]);
         let mut entries = Vec::new();
+        // ` key` and `_tok` stand in hundreds of literals: each is better known by its other part.
+        let mut sharers: HashMap<u32, u32> = HashMap::new();
+        for (_, gram) in sources.iter().flat_map(|(bytes, _)| grams(bytes)) {
+            let count = sharers.entry(gram).or_default();
+            *count = count.saturating_add(1);
+        }
+        let cost = |gram: u32| {
+            let shared = sharers.get(&gram).copied().unwrap_or(0).min(40);
+            rarity(gram).saturating_add(shared)
+        };
         for (id, &(ref bytes, any_case)) in sources.iter().enumerate() {
             let literal = LiteralId::try_from(id).unwrap_or(LiteralId::MAX);
             let (offset, gram, mask) = match *bytes.as_slice() {
                 [a, b, c] => (0, u32::from_le_bytes([a, b, c, 0]) | FOLD, THREE),
-                _ => match grams(bytes).min_by_key(|&(_, gram)| rarity(gram)) {
+                _ => match grams(bytes).min_by_key(|&(_, gram)| cost(gram)) {
                     Some((offset, gram)) => (offset, gram, u32::MAX),
                     None => continue,
                 },
