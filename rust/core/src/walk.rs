@@ -1100,6 +1100,73 @@ mod tests {
     }
 
     #[test]
+    fn values_share_a_place_if_only_indexes_part_them() {
+        let text = r#"[{"a":1,"b":[{"c":"x"},[2]]},{"b":[{"c":"y","a":3},[]],"\u0061":{"b":4}},5]"#;
+        let doc = parse(text).unwrap();
+        let address = |id| {
+            let pointer = doc.pointer(id);
+            let parts = pointer.split('/').map(|part| match part.parse::<u32>() {
+                Ok(_) => "*",
+                Err(_) => part,
+            });
+            parts.collect::<Vec<_>>().join("/")
+        };
+        let mut seen: HashMap<String, PlaceId> = HashMap::new();
+        for (id, node) in (0..).zip(&doc.nodes) {
+            assert_eq!(*seen.entry(address(id)).or_insert(node.place), node.place);
+        }
+        assert_eq!(seen.len(), doc.places.len());
+    }
+
+    #[test]
+    fn a_name_given_twice_is_found_in_whatever_order_names_come() {
+        let mut state = 1_u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        for round in 0..400 {
+            let most = [4, 11, 14, 40][round % 4];
+            let mut twice = false;
+            let records: Vec<String> = (0..random(6) + 1)
+                .map(|_| {
+                    let mut names = std::collections::HashSet::new();
+                    let members: Vec<String> = (0..random(most))
+                        .map(|at| {
+                            // Mostly in order, so that names are foretold, and sometimes not.
+                            let name = if random(9) == 0 { random(most) } else { at };
+                            twice |= !names.insert(name);
+                            let spelling = ["n", "\\u006e"][usize::from(random(8) == 0)];
+                            format!("\"{spelling}{name}\":{{}}")
+                        })
+                        .collect();
+                    format!("{{{}}}", members.join(", "))
+                })
+                .collect();
+            let text = format!("[{}]", records.join(","));
+            let error = parse(&text).err();
+            let found = matches!(error, Some(WalkError::DuplicateName(_)));
+            assert!(
+                found == twice && (found || error.is_none()),
+                "{text}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_document_is_left_for_the_next_one() {
+        let small = r#"{"a":["b\n",{"c":null}]}"#;
+        let first = format!("{:?}", parse(small).unwrap());
+        for large in ["[[[", r#"{"z":1,"z":2}"#] {
+            assert!(parse(large).is_err());
+            assert_eq!(format!("{:?}", parse(small).unwrap()), first);
+        }
+        let large = format!("[{}]", vec![r#"{"a":"x\ty","b":[1]}"#; 9_000].join(","));
+        drop(parse(&large).unwrap());
+        assert_eq!(format!("{:?}", parse(small).unwrap()), first);
+    }
+
+    #[test]
     fn many_names_are_compared_once() {
         let members: Vec<String> = (0..50_000).map(|i| format!("\"k{i}\":0")).collect();
         let text = format!("{{{},\"k7\":1}}", members.join(","));

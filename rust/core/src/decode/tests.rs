@@ -13,6 +13,10 @@ fn seen(text: &str) -> Vec<String> {
     let mut budget = limits.decoded_bytes;
     let (views, bound) = views(&document, 0, &limits, &mut budget);
     assert!(!bound, "{text}");
+    assert!(
+        views.is_empty() || !is_plain(text, Signs::of(text.as_bytes())),
+        "{text}"
+    );
     views
         .iter()
         .filter_map(|v| {

@@ -108,6 +108,40 @@ fn guard() -> Guard {
 }
 
 #[test]
+fn a_glance_hides_nothing_that_a_scan_reports() {
+    let analyzers = analyzers();
+    let text = &analyzers.text;
+    let names = ["password", "api_key", "cookie", "title", "card", "mnemonic"];
+    let (mut quiet, mut all) = (0, 0);
+    for (_, entry) in Catalog::documented().unwrap().iter() {
+        for example in &entry.examples {
+            let whole = example.text();
+            let words = whole.split(|c: char| c.is_whitespace() || matches!(c, '"' | '=' | ':'));
+            for part in words.chain([whole]) {
+                for name in names
+                    .into_iter()
+                    .map(Some)
+                    .chain([None, example.argument()])
+                {
+                    let context = TextContext {
+                        name,
+                        ..TextContext::default()
+                    };
+                    let plain = name.is_none_or(|name| text.is_plain_name(name));
+                    let signs = Signs::of(part.as_bytes());
+                    all += 1;
+                    if text.is_quiet(part, signs, plain, || context) {
+                        quiet += 1;
+                        assert_eq!(text.find(part, context, 16).0, [], "{name:?}: {part:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(quiet > 1_000 && quiet < all, "{quiet} of {all}");
+}
+
+#[test]
 fn every_example_is_seen_plain_escaped_and_nested_and_no_negative_is() {
     let guard = guard();
     let mut wrong = Vec::new();
