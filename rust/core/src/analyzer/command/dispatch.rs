@@ -2,7 +2,7 @@
 
 use super::{
     detect::Fact,
-    flow, hosts,
+    fetch, flow, hosts,
     interpreter::interpreter,
     place,
     shell::Shell,
@@ -114,7 +114,7 @@ impl Shell<'_> {
         }
         hosts::spoken_to(self, &program, args, scope);
         flow::sink(self, &program, args, scope);
-        flow::network_files(self, &program, args, writes, scope);
+        fetch::network_files(self, &program, args, writes, scope);
         if let Some(out) = self.builtin(&program, argv, scope) {
             return out;
         }

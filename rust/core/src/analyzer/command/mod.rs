@@ -9,6 +9,7 @@ mod builtins;
 mod detect;
 mod dispatch;
 mod expand;
+mod fetch;
 mod flow;
 mod hosts;
 mod interpreter;
