@@ -39,7 +39,7 @@ __all__ = [
 SUFFIXES = (".yaml", ".yml")
 MOST_FILES = 10_000
 # Settings that are no part of the hash of what decides.
-UNHASHED = frozenset({"org_fingerprints", "record_calls"})
+UNHASHED = frozenset({"org_fingerprints", "record_calls", "scanner"})
 DETECTOR_KEYS = frozenset({"detectors"})
 
 
