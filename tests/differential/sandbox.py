@@ -83,9 +83,10 @@ for s in /s/*; do
 done
 """
 
-# Only these fixed words run outside of the new root.
+# Only these fixed words run outside of the new root. A session of its own: a signal to the process
+# group would reach what is in it on the host, too.
 ENTER = """mount -t proc -o subset=pid proc "$1/proc" 2>/dev/null
-cd "$1" && exec chroot "$1" /bin/bash --norc --noprofile /driver"""
+cd "$1" && exec setsid chroot "$1" /bin/bash --norc --noprofile /driver"""
 UNSHARE = [
     *("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"),
     *("--fork", "--kill-child", "--", "/bin/sh", "-c", ENTER, "sh"),
@@ -120,8 +121,8 @@ class Sandbox:
 
     def __init__(self, root: Path) -> None:
         bash = shutil.which("bash")
-        if bash is None or shutil.which("unshare") is None:
-            raise UnavailableError("bash or unshare is not installed")
+        if bash is None or not all(map(shutil.which, ("unshare", "setsid"))):
+            raise UnavailableError("bash, unshare or setsid is not installed")
         self._root = root
         for folder in ("bin", "s", "dev", "proc", "tmp", "home/user/work"):
             (root / folder).mkdir(parents=True)
@@ -166,6 +167,7 @@ class Sandbox:
                 capture_output=True,
                 timeout=SECONDS,
                 check=False,
+                start_new_session=True,
             )
             output = done.stdout
             if not output:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-NAMES = ["rm", "curl", "git", "dd", "chmod", "mv", "kill", "nc"]
+NAMES = ["rm", "curl", "git", "dd", "chmod", "mv", "shred", "nc"]
 WORDS = ["-rf", "/srv/data", "x.txt", "--force", "main", "a b", "/etc", "~", "77", "it's", "k=v"]
 
 

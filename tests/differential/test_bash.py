@@ -80,6 +80,12 @@ def test_what_bash_accepts_is_no_error(sandbox: Sandbox, engine: EgressGuard) ->
     assert alarms == []
 
 
+def test_a_signal_stays_inside(sandbox: Sandbox) -> None:
+    # The group that is signalled holds the script and the driver, which does not die of it.
+    outcomes = sandbox.run(["rm a; kill 0; rm b", "kill -TERM -1; rm c", "rm d"])
+    assert [outcome.ran for outcome in outcomes] == [[["rm", "a"]], [["rm", "c"]], [["rm", "d"]]]
+
+
 def test_the_comparison_can_fail(sandbox: Sandbox, engine: EgressGuard) -> None:
     [outcome] = sandbox.run(["rm a; mv b"])
     assert outcome.ran == [["rm", "a"], ["mv", "b"]]
