@@ -82,14 +82,14 @@ impl TextAnalyzer {
         if length < self.shortest {
             return None;
         }
-        // Any word completes a token that is cut off: some part must be random.
-        let (_, rest) = parts.split_first()?;
-        if rest.iter().all(|(_, text)| reads_as_words(text.as_bytes())) {
-            return None;
-        }
         let mut bytes = parts.iter().flat_map(|(_, text)| text.bytes());
         let head = [(); 3].map(|()| bytes.next().unwrap_or(0).to_ascii_lowercase());
         if !self.heads.contains(&head) {
+            return None;
+        }
+        // Any word completes a token that is cut off: some part must be random.
+        let (_, rest) = parts.split_first()?;
+        if rest.iter().all(|(_, text)| reads_as_words(text.as_bytes())) {
             return None;
         }
         let joined: String = parts.iter().map(|&(_, text)| text).collect();
