@@ -306,7 +306,8 @@ class EgressGuard:
 
         The stub of the extension describes them. Secrets are masked, and nothing is run.
         """
-        tree: dict[str, Any] = json.loads(self.engine.guard.outline(command))
+        text = command.encode(errors="replace").decode()
+        tree: dict[str, Any] = json.loads(self.engine.guard.outline(text))
         return tree
 
     def evaluate_mcp_message(
