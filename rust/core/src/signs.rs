@@ -74,6 +74,10 @@ impl Signs {
                 signs.0 &= !kind.0;
             }
         };
+        // Block by block, so that a block is one comparison of many bytes.
+        let mut blocks = text.chunks(64);
+        let digit = blocks.any(|block| block.iter().fold(false, |d, b| d | b.is_ascii_digit()));
+        none(!digit, Self::DIGIT);
         none(memchr::memchr(b'\\', text).is_none(), Self::BACKSLASH);
         none(memchr::memchr(b'=', text).is_none(), Self::EQUALS);
         let quote = memchr::memchr3(b'"', b'\'', b'`', text);

@@ -294,9 +294,10 @@ const SIGNS: Signs = Signs::BACKSLASH
 #[must_use]
 pub fn is_plain(text: &str, signs: Signs) -> bool {
     let bytes = text.as_bytes();
-    let reversed = signs.any(Signs::REVERSAL) && join::tells_of_reversal(bytes);
-    let listed = blob::has_list(bytes, signs);
-    !(signs.any(SIGNS) || reversed || listed || blob::has_run(bytes))
+    let reversed = || signs.any(Signs::REVERSAL) && join::tells_of_reversal(bytes);
+    let listed = || blob::has_list(bytes, signs);
+    // A long text has all signs: what is not looked at here is looked at by the decoders.
+    !(signs.any(SIGNS) || reversed() || listed() || blob::has_run(bytes))
 }
 
 /// Everything that one more decoding gives.
@@ -325,6 +326,8 @@ fn step(text: &str, budget: &mut Budget<'_>) -> Vec<Decoded> {
         found.extend(join::reversed(text, budget));
     }
     blob::blobs(text, budget, &mut found);
-    blob::lists(text, budget, &mut found);
+    if signs.any(Signs::DIGIT) {
+        blob::lists(text, budget, &mut found);
+    }
     found
 }

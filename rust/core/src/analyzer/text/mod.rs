@@ -43,7 +43,7 @@ use prefilter::Prefilter;
 use rule::Rule;
 use scan::Scan;
 use source::TextMatch;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What a literal of the prefilter calls.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ pub struct TextAnalyzer {
     /// Fewest bytes of a text that is as a whole one secret of a known format.
     shortest: usize,
     /// What formats that name themselves begin with, in lower case.
-    heads: HashSet<[u8; 3]>,
+    heads: Box<pieces::Heads>,
     builtins: HashMap<Builtin, DetectorId>,
     organisation: Organisation,
     numbers: bool,
@@ -130,7 +130,7 @@ impl TextAnalyzer {
         let mut literals = Literals::default();
         let mut rules = Vec::new();
         let mut builtins = HashMap::new();
-        let mut heads = HashSet::new();
+        let mut heads = Box::<pieces::Heads>::default();
         for (id, entry) in catalog.iter().filter(|(_, d)| d.kind == DetectorKind::Text) {
             let bad = |message: String| CatalogError::Syntax {
                 file: entry.file.clone(),
@@ -148,7 +148,7 @@ impl TextAnalyzer {
             for call in calls {
                 let len = call.literal.len();
                 if let ([a, b, c, ..], true) = (call.literal.as_slice(), rule.is_anchored()) {
-                    heads.insert([*a, *b, *c].map(|byte| byte.to_ascii_lowercase()));
+                    heads.insert([*a, *b, *c]);
                 }
                 let action = match call.offset {
                     Some((min, max)) => Action::Format {

@@ -17,6 +17,43 @@ const MOST: usize = 4;
 /// Most pieces of one message that are put together.
 const TRIED: usize = 256;
 
+/// The first three bytes of the formats that name themselves, without case: a set that may hold a
+/// few more, but misses none.
+#[derive(Debug)]
+pub(super) struct Heads([u64; 512]);
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self([0; 512])
+    }
+}
+
+impl Heads {
+    pub(super) fn insert(&mut self, head: [u8; 3]) {
+        let (word, bit) = Self::place(head);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Five bits a byte: both cases of a letter are one.
+    fn place(head: [u8; 3]) -> (usize, u64) {
+        let code = head
+            .iter()
+            .fold(0_usize, |code, byte| code << 5 | usize::from(byte & 31));
+        (code >> 6, 1 << (code & 63))
+    }
+
+    /// Whether a format may begin with `text`, or with `text` and what follows it.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        let Some(head) = text.first_chunk() else {
+            return true;
+        };
+        let (word, bit) = Self::place(*head);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
 fn is_piece(leaf: &Leaf, text: &str) -> bool {
     let visible =
         || !leaf.signs.any(Signs::INVISIBLE) || text.bytes().all(|b| b.is_ascii_graphic());
@@ -35,6 +72,8 @@ impl TextAnalyzer {
     ) -> Vec<(LeafId, DetectorId)> {
         let mut found = Vec::new();
         let mut run: Vec<(LeafId, &str)> = Vec::with_capacity(MOST);
+        // Whether a format may begin with the string, for each of the run.
+        let mut begins: Vec<bool> = Vec::with_capacity(MOST);
         let mut tried = 0_usize;
         for (id, leaf) in document.leaves_of(first, last) {
             if leaf.role != Role::Value {
@@ -50,21 +89,29 @@ impl TextAnalyzer {
             }
             if run.len() == MOST {
                 run.remove(0);
+                begins.remove(0);
             }
             run.push((id, text));
-            for skip in 0..run.len().saturating_sub(1) {
-                let parts = run.get(skip..).unwrap_or_default();
-                if let Some(hit) = self.whole(parts) {
+            begins.push(self.heads.may_begin(text.as_bytes()));
+            for (skip, _) in begins.iter().enumerate().filter(|(_, begins)| **begins) {
+                let parts = run.get(skip..).filter(|parts| parts.len() > 1);
+                if let Some(parts) = parts
+                    && let Some(hit) = self.whole(parts)
+                {
                     found.extend(parts.iter().map(|&(leaf, _)| (leaf, hit.detector)));
                     run.clear();
                     break;
                 }
             }
             if let [.., a, b] = run.as_slice()
+                && begins.last() == Some(&true)
                 && let Some(hit) = self.whole(&[*b, *a])
             {
                 found.extend([(a.0, hit.detector), (b.0, hit.detector)]);
                 run.clear();
+            }
+            if run.is_empty() {
+                begins.clear();
             }
         }
         found
@@ -82,17 +129,16 @@ impl TextAnalyzer {
         if length < self.shortest {
             return None;
         }
-        let mut bytes = parts.iter().flat_map(|(_, text)| text.bytes());
-        let head = [(); 3].map(|()| bytes.next().unwrap_or(0).to_ascii_lowercase());
-        if !self.heads.contains(&head) {
-            return None;
-        }
         // Any word completes a token that is cut off: some part must be random.
         let (_, rest) = parts.split_first()?;
         if rest.iter().all(|(_, text)| reads_as_words(text.as_bytes())) {
             return None;
         }
         let joined: String = parts.iter().map(|&(_, text)| text).collect();
+        // The first part alone may have been too short to tell.
+        if !self.heads.may_begin(joined.as_bytes()) {
+            return None;
+        }
         let is_format = |text: &str| {
             self.find(text, TextContext::default(), 16)
                 .0
