@@ -26,8 +26,8 @@ pub struct PathAnalyzer {
     anchors: HashMap<String, Vec<usize>>,
     /// By first byte, which lengths a component of `anchors` has.
     lengths: Lengths,
-    /// Patterns without a literal component.
-    loose: Vec<usize>,
+    /// Patterns without a literal component, with the last byte of what they cover.
+    loose: Vec<(Option<u8>, usize)>,
     /// Entry of a call that reads a sensitive path and sends data.
     upload: Option<DetectorId>,
 }
@@ -148,7 +148,7 @@ impl PathAnalyzer {
                     self.lengths.add(anchor);
                     self.anchors.entry(anchor.clone()).or_default().push(index);
                 }
-                None => self.loose.push(index),
+                None => self.loose.push((pattern.last, index)),
             }
             self.patterns.push(pattern);
         }
@@ -200,7 +200,13 @@ impl PathAnalyzer {
                 .filter(|part| self.lengths.may_have(part))
                 .filter_map(|part| self.anchors.get(*part))
                 .flatten();
-            for index in anchored.chain(&self.loose) {
+            let last = parts.last().and_then(|part| part.bytes().next_back());
+            let loose = self
+                .loose
+                .iter()
+                .filter(|(byte, _)| byte.is_none() || *byte == last)
+                .map(|(_, index)| index);
+            for index in anchored.chain(loose) {
                 if let Some(pattern) = self.patterns.get(*index)
                     && pattern.access.contains(&touch)
                     && !found.contains(&pattern.detector)

@@ -292,10 +292,9 @@ fn is_list(window: &[u8]) -> bool {
 pub(super) fn has_list(text: &[u8], signs: Signs) -> bool {
     let calls = signs.any(Signs::BRACKET) && text.len() >= CODES.saturating_mul("chr(".len());
     let windows = (0..text.len()).step_by(16);
-    calls
-        || windows
-            .map_while(|at| text.get(at..at.saturating_add(12)))
-            .any(is_list)
+    let mut windows = windows.map_while(|at| text.get(at..at.saturating_add(12)));
+    // The code of a letter begins with a digit in every base.
+    signs.any(Signs::DIGIT) && (calls || windows.any(is_list))
 }
 
 /// `[103, 104, 112]`, `67 68 70`, `67:68:70`, `{0x67, 0x68}`, `chr(103)+chr(104)`.
