@@ -105,7 +105,8 @@ def test_a_server_that_does_not_listen_is_an_end_too(start: Start) -> None:
 @pytest.mark.parametrize("behaviour", ["obedient", "stubborn", "stuck"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_both(start: Start, number: int, behaviour: str) -> None:
-    talk = start(behaviour)
+    # Under nohup the hang-up is ignored, and the guard keeps to that.
+    talk = start(behaviour, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     pid = server_pid(talk)
     assert alive(pid)
     talk.process.send_signal(number)
