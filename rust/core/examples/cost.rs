@@ -193,6 +193,10 @@ fn main() {
             one(&unit.repeat(1_000_000 / unit.len())),
         ));
     }
+    let keys: serde_json::Map<_, _> = (0..100_000)
+        .map(|n| (format!("key{n}"), json!(n)))
+        .collect();
+    frames.push(("keys", Direction::Request, call("store", json!(keys))));
     frames.push((
         "base64 lines",
         Direction::Request,

@@ -40,7 +40,11 @@ impl Words {
             if upper && (after_lower || ends_run) {
                 words.end();
             }
-            words.text.extend(character.to_lowercase());
+            if character.is_ascii() {
+                words.text.push(character.to_ascii_lowercase());
+            } else {
+                words.text.extend(character.to_lowercase());
+            }
             before = Some(character);
         }
         words.end();
@@ -50,7 +54,8 @@ impl Words {
     /// Whether a name is one plain word already, as most names of arguments are.
     #[must_use]
     pub fn is_one(name: &str) -> bool {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase())
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        !name.is_empty() && name.bytes().all(plain)
     }
 
     fn end(&mut self) {

@@ -27,6 +27,8 @@ struct Entry {
     literal: LiteralId,
     /// Where the gram stands in the literal.
     offset: u8,
+    /// The literal is one letter or digit again and again.
+    uniform: bool,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,11 @@ fn rarity(gram: u32) -> u32 {
     sum.saturating_add(if common { 40 } else { 0 })
 }
 
+fn is_uniform(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.array_windows().all(|[a, b]| a == b)
+}
+
 fn grams(bytes: &[u8]) -> impl Iterator<Item = (usize, u32)> + '_ {
     bytes.windows(4).enumerate().map(|(i, w)| {
         let mut four = [0_u8; 4];
@@ -134,6 +141,7 @@ impl Prefilter {
                 mask,
                 literal,
                 offset: u8::try_from(offset).unwrap_or(0),
+                uniform: is_uniform(bytes),
             });
         }
         entries.sort_by_key(|e| bucket(e.gram));
@@ -180,7 +188,8 @@ impl Prefilter {
     }
 
     /// Calls `found(literal, start)` for every occurrence, in ascending order of the position of
-    /// its rarest part. Overlapping occurrences are all reported.
+    /// its rarest part. Overlapping occurrences are all reported, but for those of a literal that is
+    /// one letter again and again: no word begins within a run of it.
     pub(crate) fn scan(&self, text: &[u8], found: &mut impl FnMut(LiteralId, usize)) {
         let mut base = 0_usize;
         // A block is tested without a branch in it.
@@ -227,6 +236,9 @@ impl Prefilter {
             (None, Some([a, b, c])) => u32::from_le_bytes([*a, *b, *c, 0]) | FOLD,
             _ => return,
         };
+        // Within a run of one byte: a literal that is such a run was met where this one begins.
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let within = before.is_some_and(|b| rest.starts_with(&[*b; 4]));
         let b = bucket(gram);
         let (Some(&from), Some(&to)) = (self.heads.get(b), self.heads.get(b.saturating_add(1)))
         else {
@@ -237,7 +249,7 @@ impl Prefilter {
             .get(from as usize..to as usize)
             .unwrap_or_default()
         {
-            if gram & entry.mask == entry.gram {
+            if gram & entry.mask == entry.gram && !(within && entry.uniform) {
                 self.compare(*entry, text, at, found);
             }
         }
