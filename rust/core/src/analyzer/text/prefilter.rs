@@ -237,8 +237,10 @@ impl Prefilter {
             _ => return,
         };
         // Within a run of one byte: a literal that is such a run was met where this one begins.
-        let before = at.checked_sub(1).and_then(|before| text.get(before));
-        let within = before.is_some_and(|b| rest.starts_with(&[*b; 4]));
+        let within = || {
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            before.is_some_and(|b| rest.starts_with(&[*b; 4]))
+        };
         let b = bucket(gram);
         let (Some(&from), Some(&to)) = (self.heads.get(b), self.heads.get(b.saturating_add(1)))
         else {
@@ -249,7 +251,7 @@ impl Prefilter {
             .get(from as usize..to as usize)
             .unwrap_or_default()
         {
-            if gram & entry.mask == entry.gram && !(within && entry.uniform) {
+            if gram & entry.mask == entry.gram && !(entry.uniform && within()) {
                 self.compare(*entry, text, at, found);
             }
         }
