@@ -112,6 +112,7 @@ def stdio(
         appender(log, config) if log else None,
         limit=proxy.max_message_bytes if proxy else DEFAULT_LIMIT,
         approval_seconds=config.approval_seconds if config else 300,
+        slow=config is not None and (config.approvals == "store" or config.audit.fsync == "each"),
     )
     if log is not None and not isinstance(log, core.AuditLog):
         log.sink.close()

@@ -9,7 +9,7 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 
 # A pipe's capacity. A larger buffer is mapped and unmapped by the allocator at every read, which
 # costs 15 µs instead of 1.
@@ -29,39 +29,59 @@ class TooLong:
         self.part = part
         self.last = last
 
+    def __len__(self) -> int:
+        return len(self.part)
 
-def read_lines(fd: int, limit: int) -> Iterator[list[bytes | TooLong]]:
-    """Yields the lines that arrive together, without their LF, until the end of the stream.
+
+class Lines:
+    """The lines of one stream, without their LF, as its bytes arrive.
 
     Only LF ends a line; text after the last one is a line too. Beyond `limit` bytes a line is
     handed on in parts and never kept.
     """
-    parts: list[bytes] = []
-    size = 0
-    while chunk := read(fd):
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        # Of the line that has begun.
+        self._size = 0
+        self._parts: list[bytes] = []
+
+    def arrived(self, chunk: bytes) -> list[bytes | TooLong]:
+        """The lines that are whole with this chunk."""
         head, newline, rest = chunk.rpartition(b"\n")
         if not newline:
-            parts.append(rest)
-            size += len(rest)
-            if size > limit:
-                yield [TooLong(b"".join(parts), last=False)]
-                parts.clear()
-            continue
+            self._parts.append(rest)
+            self._size += len(rest)
+            return [self._too_long(last=False)] if self._size > self.limit else []
         lines: list[bytes | TooLong] = []
         first, *whole = head.split(b"\n")
-        if size + len(first) > limit:
-            parts.append(first)
-            lines.append(TooLong(b"".join(parts), last=True))
+        self._size += len(first)
+        if self._parts or self._size > self.limit:
+            self._parts.append(first)
+            lines.append(self._line())
         else:
-            lines.append(b"".join((*parts, first)) if parts else first)
-        lines += whole
-        parts = [rest] if rest else []
-        size = len(rest)
-        yield lines
-    if size > limit:
-        yield [TooLong(b"".join(parts), last=True)]
-    elif parts:
-        yield [b"".join(parts)]
+            lines.append(first)
+        lines += (TooLong(x, last=True) if len(x) > self.limit else x for x in whole)
+        if rest:
+            self._parts.append(rest)
+        self._size = len(rest)
+        return lines
+
+    def ended(self) -> list[bytes | TooLong]:
+        """What is left at the end of the stream."""
+        return [self._line()] if self._size else []
+
+    def _line(self) -> bytes | TooLong:
+        if self._size > self.limit:
+            return self._too_long(last=True)
+        line = b"".join(self._parts)
+        self._parts.clear()
+        return line
+
+    def _too_long(self, *, last: bool) -> TooLong:
+        part = TooLong(b"".join(self._parts), last)
+        self._parts.clear()
+        return part
 
 
 def read(fd: int) -> bytes:
@@ -107,8 +127,10 @@ def joined(pieces: list[bytes]) -> list[bytes]:
 class ClientOutlet:
     """The one way to the client's ear: lines of two threads never mix."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, waits: Callable[[], None]) -> None:
+        """`waits` is called before the calling thread may have to wait."""
         self.fd = fd
+        self._waits = waits
         self._lock = threading.Lock()
 
     def send(self, pieces: list[bytes]) -> None:
@@ -117,9 +139,17 @@ class ClientOutlet:
         Raises:
             OSError: the client is gone.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            self._waits()
+            self._lock.acquire()
+        try:
             for piece in joined(pieces):
+                # A pipe that takes anything takes as much as this at once.
+                if len(piece) > select.PIPE_BUF or not wait(self.fd, select.POLLOUT, 0):
+                    self._waits()
                 write(self.fd, piece)
+        finally:
+            self._lock.release()
 
 
 class ServerOutlet:
@@ -129,9 +159,11 @@ class ServerOutlet:
     and the denied ones answered.
     """
 
-    def __init__(self, fd: int, backlog: int = BACKLOG) -> None:
+    def __init__(self, fd: int, waits: Callable[[], None], backlog: int = BACKLOG) -> None:
+        """`waits` is called before the calling thread has to wait."""
         self.fd = fd
         self.backlog = backlog
+        self._waits = waits
         self._changed = threading.Condition()
         self._queue: deque[memoryview] = deque()
         self._size = 0
@@ -150,6 +182,7 @@ class ServerOutlet:
             for piece in joined(pieces):
                 self._send(piece)
             while patient and self._size > self.backlog and not self._broken:
+                self._waits()
                 self._changed.wait()
             if self._broken:
                 raise self._broken

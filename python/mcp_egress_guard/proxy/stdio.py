@@ -1,10 +1,11 @@
 """The stdio transport: one client on stdin and stdout, one server as a child process.
 
-A thread for each direction reads lines, hands each to the session, and carries out its commands in
-order; the main thread waits for the end of either side or for a signal. Exit codes: the server's
-own; 128 and the number of the signal that ended the guard; 1 where the server left requests
-unanswered, or the client was gone; 70 where the guard itself failed, such as for want of memory;
-126 and 127 where the server cannot be started.
+Two threads share both directions: one reads the lines of whichever side speaks, hands each to the
+session and carries out its commands in order; the other takes over the watch while the first one
+waits or works for long. The main thread waits for the end of either side or for a signal. Exit
+codes: the server's own; 128 and the number of the signal that ended the guard; 1 where the server
+left requests unanswered, or the client was gone; 70 where the guard itself failed, such as for want
+of memory; 126 and 127 where the server cannot be started.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from mcp_egress_guard.proxy.lines import ClientOutlet, ServerOutlet, TooLong, read_lines, wait
+from mcp_egress_guard.proxy.lines import ClientOutlet, Lines, ServerOutlet, TooLong, read, wait
 from mcp_egress_guard.proxy.server import Server, ServerNotStartedError
+from mcp_egress_guard.proxy.watch import Watch
 
 if TYPE_CHECKING:
     from mcp_egress_guard.core import Session
@@ -35,6 +37,8 @@ AS_IT_IS, FORWARD, REPLY, AUDIT, LOG, HELD, ANSWERED = range(7)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOST_LOG_LINES = 1_000
 FLUSH = 1 << 16
+# A line that is longer is judged while another thread watches: it takes a millisecond and more.
+LONG = 1 << 16
 # EX_SOFTWARE of sysexits.h.
 BROKEN = 70
 DEFAULT_LIMIT = 64 << 20
@@ -62,9 +66,12 @@ def run(
     *,
     limit: int = DEFAULT_LIMIT,
     approval_seconds: int = 300,
+    slow: bool = False,
     patience: type[Patience] = Patience,
 ) -> int:
     """Runs the server between the client's stdin and stdout until either ends; the exit code.
+
+    `slow` tells that judging or recording may wait, for a disk or a lock.
 
     Must be called from the main thread. Threads may still be blocked in reading afterwards: leave
     the process by `os._exit`.
@@ -74,7 +81,9 @@ def run(
     except ServerNotStartedError as error:
         Notes().write(str(error))
         return error.exit_code
-    proxy = Proxy(server, session, audit, limit, patience, approval_seconds=approval_seconds)
+    proxy = Proxy(
+        server, session, audit, limit, patience, approval_seconds=approval_seconds, slow=slow
+    )
     return proxy.run()
 
 
@@ -110,16 +119,20 @@ class Proxy:
         patience: type[Patience],
         *,
         approval_seconds: int,
+        slow: bool,
     ) -> None:
         self.server = server
         self.session = session
         self.audit = audit
-        self.limit = limit
         self.approval_seconds = approval_seconds
+        self.slow = slow
         self.patience = patience
         self.notes = Notes()
-        self.to_client = ClientOutlet(1)
-        self.to_server = ServerOutlet(server.stdin)
+        self.fds = (0, server.stdout)
+        self.lines = (Lines(limit), Lines(limit))
+        self.watch = Watch(self.fds)
+        self.to_client = ClientOutlet(1, self.watch.give_way)
+        self.to_server = ServerOutlet(server.stdin, self.watch.give_way)
         self.events: SimpleQueue[tuple[str, int]] = SimpleQueue()
         # Whether lines of this side are being judged or sent on.
         self.busy = [False, False]
@@ -129,41 +142,42 @@ class Proxy:
 
     # ── the two directions ────────────────────────────────────────────────────────────────────
 
-    def pump_client(self) -> None:
-        """Client to server, until the client closes its end."""
-        if self.pump(CLIENT, 0):
-            for number in self.session.unanswered():
-                self.settle(number, "timed_out")
-            # Told first: the server's end is a consequence.
-            self.events.put(("client end", 0))
-            self.to_server.finish()
-
-    def pump_server(self) -> None:
-        """Server to client, until the server closes its end."""
-        if self.pump(SERVER, self.server.stdout):
-            self.events.put(("server end", 0))
-
-    def pump(self, side: int, fd: int) -> bool:
-        """Passes on what arrives until its end; false where the client is gone before that."""
+    def pump(self) -> None:
+        """Serves either side until both have ended, or the client does not listen any more."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            for lines in read_lines(fd, self.limit):
+            while (side := self.watch.next()) is not None:
                 self.busy[side] = True
-                self.handle(side, lines)
-                self.busy[side] = False
-                if side == SERVER:
-                    self.server_active = time.monotonic()
+                try:
+                    goes_on = self.step(side)
+                finally:
+                    self.busy[side] = False
+                self.watch.done(side, ended=not goes_on)
         except OSError:
             self.events.put(("client gone", 0))
-            return False
         except Exception as error:
             # Such as no memory left. A direction that stands still would leave both sides waiting.
             self.events.put(("broken", 0))
             self.notes.write(f"internal error of the guard: {type(error).__name__}")
+
+    def step(self, side: int) -> bool:
+        """Passes on what has arrived from this side; false at its end."""
+        chunk = read(self.fds[side])
+        stream = self.lines[side]
+        self.handle(side, stream.arrived(chunk) if chunk else stream.ended())
+        if side == SERVER:
+            self.server_active = time.monotonic()
+        if chunk:
+            return True
+        if side == SERVER:
+            self.events.put(("server end", 0))
             return False
-        finally:
-            self.busy[side] = False
-        return True
+        for number in self.session.unanswered():
+            self.settle(number, "timed_out")
+        # Told first: the server's end is a consequence.
+        self.events.put(("client end", 0))
+        self.to_server.finish()
+        return False
 
     def handle(self, side: int, lines: list[bytes | TooLong]) -> None:
         """Judges the lines that arrived together, and sends them on together."""
@@ -171,6 +185,8 @@ class Proxy:
         onward: list[bytes] = []
         size = 0
         for line in lines:
+            if self.slow or len(line) > LONG:
+                self.watch.give_way()
             if isinstance(line, TooLong):
                 commands = self.too_long(side, line)
                 line = b""  # noqa: PLW2901  (never forwarded as it is)
@@ -196,11 +212,11 @@ class Proxy:
                     outcome, _, number = data.decode().partition(" ")
                     self.settle(number, outcome)
             if size > FLUSH:
-                self.send(side, onward)
+                self.send(side, onward, patient=True)
                 onward = []
                 size = 0
         if onward:
-            self.send(side, onward)
+            self.send(side, onward, patient=True)
 
     def wait_for(self, number: str) -> None:
         """Settles a question that nobody answers in time."""
@@ -238,8 +254,11 @@ class Proxy:
                     return self.session.refuse(side, line, "the audit log cannot be written")
         return commands
 
-    def send(self, side: int, pieces: list[bytes]) -> None:
+    def send(self, side: int, pieces: list[bytes], *, patient: bool = False) -> None:
         """Sends lines that came from `side` to the other one.
+
+        Only the client's own lines wait, `patient`, for a server that does not read: what comes
+        from the server must go on.
 
         Raises:
             OSError: the client is gone.
@@ -248,8 +267,6 @@ class Proxy:
             self.to_client.send(pieces)
             return
         try:
-            # Only the client's own thread waits: the other one must go on to read the server.
-            patient = threading.current_thread().name == "from-client"
             self.to_server.send(pieces, patient=patient)
         except OSError:
             self.events.put(("server deaf", 0))
@@ -261,12 +278,8 @@ class Proxy:
         for number in SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: self.events.put(("signal", number)))
-        for name, target in (
-            ("from-client", self.pump_client),
-            ("from-server", self.pump_server),
-            ("server-exit", self.watch),
-        ):
-            threading.Thread(target=target, name=name, daemon=True).start()
+        for target in (self.pump, self.pump, self.await_exit):
+            threading.Thread(target=target, name=target.__name__, daemon=True).start()
         deadline: float | None = None
         client_ended = False
         while True:
@@ -314,7 +327,7 @@ class Proxy:
             self.owed, self.owed_since = owed, now
         return soon if owed and now - self.owed_since < self.patience.answers else None
 
-    def watch(self) -> None:
+    def await_exit(self) -> None:
         """Tells when the server has exited, even where its output stays open."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self.server.wait()
