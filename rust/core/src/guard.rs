@@ -8,7 +8,7 @@ use crate::{
     audit::Trail,
     decision::Decision,
     decode,
-    detector::{Catalog, CatalogError, syntax::DetectorKind},
+    detector::{Catalog, CatalogError, DetectorId, syntax::DetectorKind},
     finding::{Finding, RawFinding},
     frame::Message,
     limits::Limits,
@@ -26,10 +26,10 @@ use crate::{
     route,
     signs::Signs,
     span::Span,
-    walk::{Document, Leaf, LeafId, PlaceId, Role},
+    walk::{Document, Leaf, LeafId, PlaceId, Role, Walked},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
@@ -561,6 +561,10 @@ struct Survey<'g, 'd> {
     /// Whether the members at a place are named as credentials are.
     credential: Memo<bool>,
     findings: Vec<Finding>,
+    /// What the findings are, and where.
+    known: HashSet<(DetectorId, LeafId, Span)>,
+    /// More was found than is kept, which denies the call.
+    full: bool,
     destinations: Vec<Destination>,
 }
 
@@ -575,6 +579,8 @@ impl<'g, 'd> Survey<'g, 'd> {
             plain: Memo::new(document.places.len()),
             credential: Memo::new(document.places.len()),
             findings: Vec::new(),
+            known: HashSet::new(),
+            full: false,
             destinations: Vec::new(),
         }
     }
@@ -629,6 +635,9 @@ impl<'g, 'd> Survey<'g, 'd> {
 
     /// Secrets in one string, as it is and decoded.
     fn text(&mut self, id: LeafId, leaf: &Leaf, place: PlaceId) {
+        if self.full {
+            return;
+        }
         let (document, guard) = (self.document, self.guard);
         let text = document.text(leaf);
         let context = || TextContext {
@@ -700,49 +709,69 @@ impl<'g, 'd> Survey<'g, 'd> {
 
     /// Gives what the scope holds an address in the frame.
     fn collect(&mut self, id: LeafId, text: &str, view: Option<&decode::View<'_>>) {
-        if self.scope.findings.is_empty() {
+        if self.scope.findings.is_empty() && !self.scope.cut {
             return;
         }
         let document = self.document;
         let Some(leaf) = document.leaf(id) else {
             return;
         };
+        let whole = document.text(leaf).len();
         let pointer: Box<str> = document.pointer(leaf.node).into();
+        let frame = document.frame.as_bytes();
+        let catalog = &self.guard.analyzers.catalog;
+        let most = self.guard.settings.limits.findings;
+        let mut walked = Walked::default();
+        let mut cut = std::mem::take(&mut self.scope.cut);
         for raw in std::mem::take(&mut self.scope.findings) {
-            if self.findings.len() >= self.guard.settings.limits.findings {
-                break;
-            }
             let RawFinding {
                 detector,
                 span,
                 risk,
                 detail,
             } = raw;
-            let catalog = &self.guard.analyzers.catalog;
+            let text_span = match view {
+                Some(view) => view.map.to_leaf(span, whole),
+                None => span,
+            };
+            if !self.known.insert((detector, id, text_span)) {
+                continue;
+            }
+            if self.findings.len() >= most {
+                cut = true;
+                break;
+            }
             let preview = catalog
                 .get(detector)
                 .map(|d| redact::mask(span.of_str(text), &d.finding_type, Strategy::PartialMask))
                 .unwrap_or_default();
-            let text_span = match view {
-                Some(view) => view.map.to_leaf(span, document.text(leaf).len()),
-                None => span,
-            };
-            let finding = Finding {
+            self.findings.push(Finding {
                 detector,
                 leaf: id,
-                span: leaf.frame_span(document.frame.as_bytes(), text_span),
+                span: leaf.frame_span_on(frame, text_span, &mut walked),
                 text_span,
                 pointer: pointer.clone(),
                 risk,
                 preview: preview.into(),
                 encoded: view.is_some_and(decode::View::is_encoded),
                 detail,
-            };
-            let twin = |f: &Finding| {
-                f.detector == finding.detector && f.leaf == id && f.text_span == text_span
-            };
-            if !self.findings.iter().any(twin) {
-                self.findings.push(finding);
+            });
+        }
+        if cut && !self.full {
+            self.full = true;
+            if let Some(detector) = catalog.find("engine.findings-bound") {
+                let text_span = Span::new(0, whole);
+                self.findings.push(Finding {
+                    detector,
+                    leaf: id,
+                    span: leaf.frame_span(frame, text_span),
+                    text_span,
+                    pointer,
+                    risk: catalog.get(detector).map_or(0.0, |d| d.risk_score),
+                    preview: Box::default(),
+                    encoded: false,
+                    detail: None,
+                });
             }
         }
     }

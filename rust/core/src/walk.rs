@@ -154,31 +154,56 @@ impl Leaf {
     /// Where bytes `range` of the text stand in the frame.
     #[must_use]
     pub fn frame_span(&self, frame: &[u8], range: Span) -> Span {
+        self.frame_span_on(frame, range, &mut Walked::default())
+    }
+
+    /// As [`Leaf::frame_span`]; goes on from where it was asked last, if that was for this leaf and
+    /// not farther on.
+    pub(crate) fn frame_span_on(&self, frame: &[u8], range: Span, walked: &mut Walked) -> Span {
         if self.meant == NONE {
             return range.shift(self.raw().start);
         }
-        // An escape is longer in the frame than in the text: walk both side by side.
+        // An escape is longer in the frame than in the text: walk both side by side. A range that
+        // begins or ends inside a character begins or ends with the character.
         let raw = self.raw().of(frame);
-        let (mut at, mut text_at) = (0_usize, 0_usize);
-        let (mut start, mut end) = (None, None);
-        while at < raw.len() {
-            if text_at >= range.start && start.is_none() {
-                start = Some(at);
-            }
-            if text_at >= range.end {
-                end = Some(at);
-                break;
-            }
-            let (raw_len, text_len) = step(raw, at);
-            // A range that begins inside a character begins with the character.
-            if start.is_none() && text_at.saturating_add(text_len) > range.start {
-                start = Some(at);
-            }
-            at = at.saturating_add(raw_len);
-            text_at = text_at.saturating_add(text_len);
+        let start = walked.to(raw, range.start);
+        let end = if range.is_empty() {
+            start
+        } else {
+            let last = Walked { ..*walked }.to(raw, range.end.saturating_sub(1));
+            last.saturating_add(step(raw, last).0).min(raw.len())
+        };
+        Span::new(start, end).shift(self.raw().start)
+    }
+}
+
+/// How far a string was walked, in the frame and in its text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    raw: usize,
+    text: usize,
+}
+
+impl Walked {
+    /// Where in `raw` the character begins that has byte `target` of the text.
+    fn to(&mut self, raw: &[u8], target: usize) -> usize {
+        if target < self.text {
+            *self = Self::default();
         }
-        let end = end.unwrap_or(raw.len());
-        Span::new(start.unwrap_or(end), end).shift(self.raw().start)
+        loop {
+            let rest = raw.get(self.raw..).unwrap_or_default();
+            let left = target.saturating_sub(self.text);
+            let near = rest.get(..left).unwrap_or(rest);
+            let plain = memchr::memchr(b'\\', near).unwrap_or(near.len());
+            self.raw = self.raw.saturating_add(plain);
+            self.text = self.text.saturating_add(plain);
+            let (raw_len, text_len) = step(raw, self.raw);
+            if self.raw >= raw.len() || target < self.text.saturating_add(text_len) {
+                return self.raw;
+            }
+            self.raw = self.raw.saturating_add(raw_len);
+            self.text = self.text.saturating_add(text_len);
+        }
     }
 }
 

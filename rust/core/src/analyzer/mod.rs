@@ -93,6 +93,8 @@ pub struct Scope<'e> {
     pub nodes_left: usize,
     /// How deep in interpreters within interpreters.
     pub depth: usize,
+    /// More was found than is kept.
+    pub(crate) cut: bool,
     /// Where nested text stands in the outermost text, if we are in one.
     anchor: Option<Span>,
     /// The tree of what runs, while somebody asks for it.
@@ -109,6 +111,7 @@ impl<'e> Scope<'e> {
             findings: Vec::new(),
             nodes_left: limits.syntax_nodes,
             depth: 0,
+            cut: false,
             anchor: None,
             trace: None,
         }
@@ -141,6 +144,7 @@ impl<'e> Scope<'e> {
             trace.note(detector);
         }
         if self.findings.len() >= self.limits.findings {
+            self.cut = true;
             return;
         }
         let span = self.place(span);
@@ -177,6 +181,8 @@ impl<'e> Scope<'e> {
                     .map_or(0.0, |d| d.risk_score),
                 detail: detail.map(Into::into),
             });
+        } else {
+            self.cut = true;
         }
     }
 

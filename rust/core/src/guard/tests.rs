@@ -377,3 +377,25 @@ fn an_allowlist_that_says_too_little_is_refused() {
         assert!(error.to_string().contains(why), "{key}: {error}");
     }
 }
+
+#[test]
+fn what_is_found_beyond_the_bound_denies_and_notes_do_not() {
+    let secrets = |n: usize| -> Vec<String> {
+        (0..n)
+            .map(|i| format!("ghp_q7Rk2ZpLx93VbTnE04aBw8{i:010}"))
+            .collect()
+    };
+    let bound = |arguments: &serde_json::Value| {
+        let found = inspect("post_message", arguments);
+        assert_eq!(
+            found.policy_code == ENGINE_ERROR,
+            ids("post_message", arguments).contains(&"engine.findings-bound")
+        );
+        found.policy_code == ENGINE_ERROR
+    };
+    assert!(!bound(&json!({"text": secrets(900).join("\n")})));
+    assert!(bound(&json!({"text": secrets(1_100).join("\n")})));
+    assert!(bound(&json!({"items": secrets(1_100)})));
+    let log = "GET http://10.1.2.3:8080/health 200\n".repeat(5_000);
+    assert!(!bound(&json!({"text": log})));
+}

@@ -58,6 +58,15 @@ enum Action {
     Term { len: usize },
 }
 
+/// Why a text was not looked at to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// More was found than is kept.
+    Findings,
+    /// A detector was given up because the text wasted its time.
+    Time,
+}
+
 /// Lengths of a text that its name can make a secret of.
 const NAMED: std::ops::RangeInclusive<usize> = 6..=4096;
 /// Longest text that is looked at before it is scanned: what shows something is read twice.
@@ -207,9 +216,13 @@ impl TextAnalyzer {
     /// Reports every secret in `text`; spans cover the secret alone.
     pub fn scan(&self, text: &str, context: TextContext<'_>, scope: &mut Scope<'_>) {
         let first = scope.findings.is_empty();
-        let (hits, exhausted) = self.find(text, context, scope.limits.findings);
-        if exhausted {
-            scope.report_id("engine.text-budget", Span::new(0, text.len()), None);
+        let (hits, bound) = self.find(text, context, scope.limits.findings);
+        match bound {
+            Some(Bound::Findings) => scope.cut = true,
+            Some(Bound::Time) => {
+                scope.report_id("engine.text-budget", Span::new(0, text.len()), None);
+            }
+            None => {}
         }
         for hit in hits {
             if first {
@@ -273,10 +286,18 @@ impl TextAnalyzer {
         near
     }
 
-    /// The hits, and whether a detector was given up because the text wasted its time.
-    fn find(&self, text: &str, context: TextContext<'_>, limit: usize) -> (Vec<scan::Hit>, bool) {
+    /// The hits, and why they may not be all.
+    fn find(
+        &self,
+        text: &str,
+        context: TextContext<'_>,
+        limit: usize,
+    ) -> (Vec<scan::Hit>, Option<Bound>) {
         let mut scan = Scan::new(self, text.as_bytes(), context, limit);
         self.prefilter.scan(text.as_bytes(), &mut |literal, at| {
+            if scan.cut {
+                return;
+            }
             for &action in self
                 .actions
                 .get(literal as usize)
@@ -289,7 +310,7 @@ impl TextAnalyzer {
         if let Some(name) = context.name {
             self.named(name, &mut scan);
         }
-        if self.numbers {
+        if self.numbers && !scan.cut {
             numbers::numbers(&mut scan);
         }
         self.organisation.hashed(&mut scan);
@@ -299,8 +320,12 @@ impl TextAnalyzer {
         scan.hits.retain(|hit| {
             text.is_char_boundary(hit.span.start) && text.is_char_boundary(hit.span.end)
         });
-        let exhausted = scan.exhausted;
-        (scan.resolve(), exhausted)
+        let bound = match (scan.cut, scan.exhausted) {
+            (true, _) => Some(Bound::Findings),
+            (_, true) => Some(Bound::Time),
+            _ => None,
+        };
+        (scan.resolve(), bound)
     }
 
     fn act(&self, action: Action, at: usize, scan: &mut Scan<'_, '_>) {

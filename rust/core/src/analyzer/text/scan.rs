@@ -98,7 +98,11 @@ pub(crate) struct Scan<'t, 'a> {
     far: Vec<Far>,
     /// A rule was not tried any more, because it had read too much in vain.
     pub(crate) exhausted: bool,
-    pub(crate) limit: usize,
+    /// There are more hits than are kept: the rest of the text is not looked at.
+    pub(crate) cut: bool,
+    limit: usize,
+    /// Hits that stand behind each other, and where the last of them ends.
+    apart: (usize, usize),
 }
 
 impl<'t, 'a> Scan<'t, 'a> {
@@ -132,7 +136,9 @@ impl<'t, 'a> Scan<'t, 'a> {
             entropies: Memo::new(),
             far: Vec::new(),
             exhausted: false,
+            cut: false,
             limit,
+            apart: (0, 0),
         }
     }
 
@@ -154,8 +160,24 @@ impl<'t, 'a> Scan<'t, 'a> {
     }
 
     pub(crate) fn push(&mut self, hit: Hit) {
-        // Overlapping hits are few; a text made of hits is cut at the bound on findings.
-        if !hit.span.is_empty() && self.hits.len() < self.limit.saturating_mul(2) {
+        if hit.span.is_empty() || self.cut {
+            return;
+        }
+        // Notes may be as many as the lines of a log: those beyond are told as one.
+        if hit.rank == 0
+            && self.hits.len() >= self.limit / 2
+            && let Some(last) = self.hits.last_mut()
+            && last.detector == hit.detector
+            && last.span.start <= hit.span.start
+        {
+            last.span.end = last.span.end.max(hit.span.end);
+            return;
+        }
+        if hit.span.start >= self.apart.1 {
+            self.apart = (self.apart.0.saturating_add(1), hit.span.end);
+        }
+        self.cut = self.apart.0 > self.limit || self.hits.len() >= self.limit.saturating_mul(4);
+        if !self.cut {
             self.hits.push(hit);
         }
     }
