@@ -204,6 +204,22 @@ impl<'t> Router<'t> {
         self.flow == Flow::Send
     }
 
+    /// What the string `node`, which is `text`, is used for.
+    #[must_use]
+    pub fn use_of_string(&self, document: &Document<'_>, node: NodeId, text: &str) -> Use {
+        let Some(value) = document.node(node).filter(|_| !text.is_empty()) else {
+            return Use::Data;
+        };
+        let named = self.named(document, value.place);
+        let speech = self.speech_near(document, node, named.role);
+        if named.role == Role::Input
+            && let Some(fed) = fed(document, node, text)
+        {
+            return fed;
+        }
+        self.of_text(named, text, speech)
+    }
+
     /// What the value `node` is used for.
     #[must_use]
     pub fn use_of(&self, document: &Document<'_>, node: NodeId) -> Use {
@@ -211,19 +227,7 @@ impl<'t> Router<'t> {
             return Use::Data;
         };
         match value.kind {
-            Kind::String(_) => {
-                let Some(text) = document.str(node).filter(|t| !t.is_empty()) else {
-                    return Use::Data;
-                };
-                let named = self.named(document, value.place);
-                let speech = self.speech_near(document, node, named.role);
-                if named.role == Role::Input
-                    && let Some(fed) = fed(document, node, text)
-                {
-                    return fed;
-                }
-                self.of_text(named, text, speech)
-            }
+            Kind::String(leaf) => self.use_of_string(document, node, document.text_of(leaf)),
             Kind::Array => self.of_array(document, node, value.place),
             Kind::Object => self.pair(document, node).unwrap_or(Use::Data),
             _ => Use::Data,
@@ -266,7 +270,10 @@ impl<'t> Router<'t> {
             Role::Weak | Role::Body => self.executes(),
             _ => false,
         };
-        if found == Use::Data && carries && text.trim_start().starts_with(['{', '[']) {
+        if found == Use::Data
+            && carries
+            && matches!(text.trim_ascii_start().as_bytes(), [b'{' | b'[', ..])
+        {
             Use::Nested
         } else {
             found
@@ -454,7 +461,7 @@ impl<'t> Router<'t> {
     /// A value whose name says where something is or goes.
     fn place(&self, named: Named, text: &str) -> Option<Use> {
         let role = named.role;
-        if text.len() > LONGEST_NAME || text.contains('\n') {
+        if text.len() > LONGEST_NAME || memchr::memchr(b'\n', text.as_bytes()).is_some() {
             return None;
         }
         let tool = self.tool;

@@ -24,15 +24,39 @@ pub struct PathAnalyzer {
     unless: HashMap<DetectorId, Vec<Pattern>>,
     /// Patterns by the literal component that tells most.
     anchors: HashMap<String, Vec<usize>>,
-    /// By first byte, which lengths a component of `anchors` has.
+    /// Which lengths a component of `anchors` has.
     lengths: Lengths,
-    /// Patterns without a literal component, with the last byte of what they cover.
-    loose: Vec<(Option<u8>, usize)>,
+    /// Patterns without a literal component, with the ends of the last component of what they cover.
+    loose: Vec<(Ends, usize)>,
     /// Entry of a call that reads a sensitive path and sends data.
     upload: Option<DetectorId>,
 }
 
-/// Sets of lengths by first byte: nearly all components of paths are told apart by these alone.
+/// First and last byte of a component; `None` for any.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ends {
+    first: Option<u8>,
+    last: Option<u8>,
+}
+
+impl Ends {
+    /// What a glob says of the names that it matches.
+    fn of(glob: &str) -> Self {
+        let known = |byte: Option<&u8>| byte.copied().filter(|b| !matches!(b, b'*' | b'?'));
+        let bytes = glob.as_bytes();
+        Self {
+            first: known(bytes.first()),
+            last: known(bytes.last()),
+        }
+    }
+
+    fn fit(self, name: &[u8]) -> bool {
+        let fits = |own: Option<u8>, byte: Option<&u8>| own.is_none() || own.as_ref() == byte;
+        fits(self.last, name.last()) && fits(self.first, name.first())
+    }
+}
+
+/// Sets of lengths by first and last byte: nearly all components of paths are told apart by these.
 #[derive(Debug)]
 struct Lengths(Box<[u64; 256]>);
 
@@ -43,21 +67,24 @@ impl Default for Lengths {
 }
 
 impl Lengths {
-    const fn bit(length: usize) -> u64 {
-        1 << (length & 63)
+    /// Where a name would be noted.
+    fn place(name: &[u8]) -> (usize, u64) {
+        let first = name.first().copied().unwrap_or_default();
+        let last = name.last().copied().unwrap_or_default();
+        let slot = first.rotate_left(3) ^ last;
+        (usize::from(slot), 1 << (name.len() & 63))
     }
 
-    fn add(&mut self, name: &str) {
-        let first = name.bytes().next().unwrap_or_default();
-        if let Some(set) = self.0.get_mut(usize::from(first)) {
-            *set |= Self::bit(name.len());
+    fn add(&mut self, name: &[u8]) {
+        let (slot, length) = Self::place(name);
+        if let Some(set) = self.0.get_mut(slot) {
+            *set |= length;
         }
     }
 
-    fn may_have(&self, name: &str) -> bool {
-        let first = name.bytes().next().unwrap_or_default();
-        let set = self.0.get(usize::from(first));
-        set.is_some_and(|set| set & Self::bit(name.len()) != 0)
+    fn may_have(&self, name: &[u8]) -> bool {
+        let (slot, length) = Self::place(name);
+        self.0.get(slot).is_some_and(|set| set & length != 0)
     }
 }
 
@@ -89,8 +116,8 @@ struct Pattern {
     /// From the root, or from a home.
     anchored: bool,
     parts: Vec<String>,
-    /// Last byte of the last component, where that is no wildcard.
-    last: Option<u8>,
+    /// The ends of the last component.
+    ends: Ends,
     /// Components that it covers at least.
     least: usize,
     /// It has a `**`.
@@ -145,10 +172,10 @@ impl PathAnalyzer {
                 .max_by_key(|part| part.len());
             match anchor {
                 Some(anchor) => {
-                    self.lengths.add(anchor);
+                    self.lengths.add(anchor.as_bytes());
                     self.anchors.entry(anchor.clone()).or_default().push(index);
                 }
-                None => self.loose.push((pattern.last, index)),
+                None => self.loose.push((pattern.ends, index)),
             }
             self.patterns.push(pattern);
         }
@@ -180,10 +207,23 @@ impl PathAnalyzer {
         self.upload
     }
 
+    /// Whether no pattern has a component of a path that is normal, or ends as it does.
+    fn knows_none(&self, path: &str) -> bool {
+        let mut last: &[u8] = &[];
+        for part in path.as_bytes().split(|b| *b == b'/') {
+            if self.lengths.may_have(part) {
+                return false;
+            }
+            last = part;
+        }
+        !self.loose.iter().any(|(ends, _)| ends.fit(last))
+    }
+
     fn covering(&self, path: &str, access: Access) -> impl Iterator<Item = DetectorId> {
         let mut found: Vec<DetectorId> = Vec::new();
-        if !path.is_empty() && path.len() <= LONGEST {
-            let normal = if is_normal(path) {
+        let plain = is_normal(path);
+        if !path.is_empty() && path.len() <= LONGEST && !(plain && self.knows_none(path)) {
+            let normal = if plain {
                 Cow::Borrowed(path)
             } else {
                 Cow::Owned(normal(path))
@@ -197,14 +237,14 @@ impl PathAnalyzer {
             };
             let anchored = parts
                 .iter()
-                .filter(|part| self.lengths.may_have(part))
+                .filter(|part| self.lengths.may_have(part.as_bytes()))
                 .filter_map(|part| self.anchors.get(*part))
                 .flatten();
-            let last = parts.last().and_then(|part| part.bytes().next_back());
+            let last = parts.last().copied().unwrap_or_default();
             let loose = self
                 .loose
                 .iter()
-                .filter(|(byte, _)| byte.is_none() || *byte == last)
+                .filter(|(ends, _)| ends.fit(last.as_bytes()))
                 .map(|(_, index)| index);
             for index in anchored.chain(loose) {
                 if let Some(pattern) = self.patterns.get(*index)
@@ -240,10 +280,7 @@ impl Pattern {
             detector,
             anchored,
             least,
-            last: parts
-                .last()
-                .and_then(|part| part.bytes().next_back())
-                .filter(|b| !matches!(b, b'*' | b'?')),
+            ends: parts.last().map(|part| Ends::of(part)).unwrap_or_default(),
             grows: least < parts.len(),
             parts,
             access: if access.is_empty() {
@@ -256,8 +293,8 @@ impl Pattern {
 
     /// Whether the pattern covers the path; `**` takes as few components as will do.
     fn covers(&self, path: &[&str]) -> bool {
-        let last = || path.last().and_then(|part| part.bytes().next_back());
-        if self.last.is_some() && self.last != last() {
+        let last = path.last().copied().unwrap_or_default();
+        if !self.ends.fit(last.as_bytes()) {
             return false;
         }
         let (mut at, mut part) = (0_usize, 0_usize);
@@ -305,8 +342,9 @@ fn is_normal(path: &str) -> bool {
     };
     path.bytes().all(plain)
         && path
-            .split('/')
-            .all(|part| !part.is_empty() && !part.bytes().all(|b| b == b'.'))
+            .as_bytes()
+            .split(|b| *b == b'/')
+            .all(|part| !part.iter().all(|b| *b == b'.'))
 }
 
 /// The components, the root first as `/`, a home as `~`.

@@ -96,8 +96,13 @@ impl Survey<'_, '_> {
                 break;
             };
             let (kind, next) = (node.kind, node.next);
+            let text = match kind {
+                Kind::String(leaf) => document.text_of(leaf),
+                _ => "",
+            };
             let use_ = match kind {
-                Kind::String(_) | Kind::Array | Kind::Object => router.use_of(document, at),
+                Kind::String(_) => router.use_of_string(document, at, text),
+                Kind::Array | Kind::Object => router.use_of(document, at),
                 _ => Use::Data,
             };
             let home = |leaf| Home {
@@ -113,7 +118,6 @@ impl Survey<'_, '_> {
                     self.program(document, program, arguments, &home);
                 }
                 (Kind::String(leaf), use_) => {
-                    let text = document.text_of(leaf);
                     if inside.is_none() && matches!(use_, Use::Data | Use::Nested) {
                         self.shape(leaf, at);
                     }
@@ -142,13 +146,13 @@ impl Survey<'_, '_> {
             return;
         };
         let named = || document.name(node).is_some_and(payload::names_credential);
-        let text = document.text(leaf);
+        let text = || document.text(leaf);
         // What a secret detector knows by its form needs no second finding for its name.
         if self.credential.of(place, named) && !self.findings.iter().any(|f| f.leaf == id) {
-            payload.credential(text, &mut self.scope);
+            payload.credential(text(), &mut self.scope);
         }
         if leaf.signs.any(Signs::BRACKET) {
-            payload.text(text, &mut self.scope);
+            payload.text(text(), &mut self.scope);
         }
         self.settle(Home {
             leaf: id,

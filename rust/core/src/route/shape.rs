@@ -96,7 +96,9 @@ pub(super) fn is_sql(text: &str) -> bool {
 /// Whether a text begins with `scheme://`.
 pub(super) fn is_absolute_url(text: &str) -> bool {
     let text = text.trim_start();
-    let Some(colon) = text.find(':').filter(|&i| (2..=16).contains(&i)) else {
+    // No scheme is longer.
+    let head = text.as_bytes().get(..=16).unwrap_or(text.as_bytes());
+    let Some(colon) = head.iter().position(|b| *b == b':').filter(|&i| i >= 2) else {
         return text.starts_with("//");
     };
     let scheme = text.get(..colon).unwrap_or_default();

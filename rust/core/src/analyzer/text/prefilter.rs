@@ -179,12 +179,14 @@ impl Prefilter {
     #[inline]
     fn may(&self, four: [u8; 4]) -> u64 {
         let gram = u32::from_le_bytes(four);
-        let word = self
-            .bitmap
-            .get(word(gram) & (WORDS - 1))
-            .copied()
-            .unwrap_or(0);
-        word.wrapping_shr(gram.wrapping_shr(24)) & 1
+        self.word(gram).wrapping_shr(gram.wrapping_shr(24)) & 1
+    }
+
+    /// The word of the first three bytes; full if they are a literal.
+    #[inline]
+    fn word(&self, gram: u32) -> u64 {
+        let word = self.bitmap.get(word(gram) & (WORDS - 1));
+        word.copied().unwrap_or(0)
     }
 
     /// Calls `found(literal, start)` for every occurrence, in ascending order of the position of
@@ -223,7 +225,9 @@ impl Prefilter {
             }
         }
         // No fourth byte follows a literal of three at the very end.
-        if rest.len() >= 3 {
+        if let Some([a, b, c]) = rest.last_chunk()
+            && self.word(u32::from_le_bytes([*a, *b, *c, 0])) == u64::MAX
+        {
             self.confirm(text, text.len().saturating_sub(3), found);
         }
     }
