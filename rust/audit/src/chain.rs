@@ -48,14 +48,15 @@ pub(crate) fn hash(line: &[u8]) -> [u8; HASH] {
     Sha256::digest(line).into()
 }
 
-/// The object `line` with its three members, and the link it makes; `None` for no object.
-pub(crate) fn sign(signer: &Signer, last: Link, line: &[u8]) -> Option<(Vec<u8>, Link)> {
+/// Appends the object `line` with its three members to `out`, and says which link it makes;
+/// `None`, and nothing is appended, for no object.
+pub(crate) fn sign(signer: &Signer, last: Link, line: &[u8], out: &mut Vec<u8>) -> Option<Link> {
     let body = line.strip_suffix(b"}")?;
     if !body.starts_with(b"{") {
         return None;
     }
     let seq = last.seq.checked_add(1)?;
-    let mut out = Vec::with_capacity(line.len().saturating_add(256));
+    let start = out.len();
     out.extend_from_slice(body);
     if body != b"{" {
         out.push(b',');
@@ -63,14 +64,14 @@ pub(crate) fn sign(signer: &Signer, last: Link, line: &[u8]) -> Option<(Vec<u8>,
     out.extend_from_slice(b"\"seq\":");
     out.extend_from_slice(seq.to_string().as_bytes());
     out.extend_from_slice(b",\"prev\":\"");
-    push_hex(&mut out, &last.hash);
+    push_hex(out, &last.hash);
     out.push(b'"');
-    let sum = signer.sum(&out);
+    let sum = signer.sum(out.get(start..)?);
     out.extend_from_slice(b",\"hmac\":\"");
-    push_hex(&mut out, &sum);
+    push_hex(out, &sum);
     out.extend_from_slice(b"\"}");
-    let hash = hash(&out);
-    Some((out, Link { seq, hash }))
+    let hash = hash(out.get(start..)?);
+    Some(Link { seq, hash })
 }
 
 /// What a signed line says of itself.
@@ -156,12 +157,17 @@ impl Head {
     }
 }
 
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).map_or(b'0', |c| c as u8));
-        }
+fn push_hex(out: &mut Vec<u8>, hash: &[u8; HASH]) {
+    let digit = |nibble: u8| match nibble {
+        0..=9 => nibble.wrapping_add(b'0'),
+        _ => nibble.wrapping_add(b'a'.wrapping_sub(10)),
+    };
+    let mut hex = [0; HEX];
+    let (pairs, _) = hex.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(hash) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
+    out.extend_from_slice(&hex);
 }
 
 /// The hash that `bytes` ends in, in lower-case hex, and what stands before it.
@@ -184,6 +190,12 @@ fn take_hex(bytes: &[u8]) -> Option<(&[u8], [u8; HASH])> {
 mod tests {
     use super::*;
 
+    fn signed(signer: &Signer, last: Link, line: &[u8]) -> Option<(Vec<u8>, Link)> {
+        let mut out = Vec::new();
+        let link = sign(signer, last, line, &mut out)?;
+        Some((out, link))
+    }
+
     #[test]
     fn a_signed_line_reads_back_and_holds_under_its_key_only() {
         let signer = Signer::new(b"key").unwrap();
@@ -192,7 +204,7 @@ mod tests {
                 seq: 41,
                 hash: hash(b"before"),
             };
-            let (out, link) = sign(&signer, last, line).unwrap();
+            let (out, link) = signed(&signer, last, line).unwrap();
             let read = Signed::read(&out).unwrap();
             assert_eq!((read.seq, read.prev, link.seq), (42, last.hash, 42));
             assert_eq!(link.hash, hash(&out));
@@ -205,7 +217,7 @@ mod tests {
     fn the_documented_algorithm_gives_the_same_line() {
         // printf '%s' '{"a":1,"seq":1,"prev":"000…0"' | openssl dgst -sha256 -hmac key
         let signer = Signer::new(b"key").unwrap();
-        let (out, _) = sign(&signer, Link::default(), b"{\"a\":1}").unwrap();
+        let (out, _) = signed(&signer, Link::default(), b"{\"a\":1}").unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             format!(
@@ -220,14 +232,14 @@ mod tests {
     fn no_object_is_not_signed() {
         let signer = Signer::new(b"key").unwrap();
         for line in [&b""[..], b"[]", b"1}", b"{", b"}"] {
-            assert_eq!(sign(&signer, Link::default(), line), None, "{line:?}");
+            assert_eq!(signed(&signer, Link::default(), line), None, "{line:?}");
         }
     }
 
     #[test]
     fn every_changed_byte_of_a_signed_line_or_head_is_seen() {
         let signer = Signer::new(b"key").unwrap();
-        let (line, link) = sign(&signer, Link::default(), b"{\"a\":\"b\"}").unwrap();
+        let (line, link) = signed(&signer, Link::default(), b"{\"a\":\"b\"}").unwrap();
         for at in 0..line.len() {
             let mut changed = line.clone();
             changed[at] ^= 1;

@@ -260,9 +260,8 @@ impl Shared {
                 Some(head) if !others => head,
                 _ => self.chain(&state.file, size, signer)?,
             };
-            let (signed, link) =
-                chain::sign(signer, before.link, line).ok_or(AuditError::NotALine)?;
-            out.extend_from_slice(&signed);
+            let link = chain::sign(signer, before.link, line, &mut out);
+            let link = link.ok_or(AuditError::NotALine)?;
             head = Some(Head {
                 link,
                 base: before.base,
