@@ -64,6 +64,21 @@ pub(super) fn run(expression: &Expression, facts: &CallFacts<'_>, steps: u32) ->
     machine.bool(expression)
 }
 
+/// Whole numbers of either type: what has no exact result is a fault.
+macro_rules! exact {
+    ($how:expr, $a:expr, $b:expr) => {
+        match $how {
+            Arithmetic::Divide | Arithmetic::Modulo if $b == 0 => return Err(BY_ZERO),
+            Arithmetic::Add => $a.checked_add($b),
+            Arithmetic::Subtract => $a.checked_sub($b),
+            Arithmetic::Multiply => $a.checked_mul($b),
+            Arithmetic::Divide => $a.checked_div($b),
+            Arithmetic::Modulo => $a.checked_rem($b),
+        }
+        .ok_or(OVERFLOW)?
+    };
+}
+
 struct Machine<'v> {
     facts: &'v CallFacts<'v>,
     left: u32,
@@ -496,32 +511,9 @@ impl<'v> Machine<'v> {
     }
 
     fn arithmetic(&mut self, how: Arithmetic, a: Value<'v>, b: Value<'v>) -> Result<Value<'v>> {
-        const BY_ZERO: Fault = Fault::new("a division by zero");
         Ok(match (how, a, b) {
-            (how, Value::Int(a), Value::Int(b)) => Value::Int(
-                match how {
-                    Arithmetic::Add => a.checked_add(b),
-                    Arithmetic::Subtract => a.checked_sub(b),
-                    Arithmetic::Multiply => a.checked_mul(b),
-                    Arithmetic::Divide if b == 0 => return Err(BY_ZERO),
-                    Arithmetic::Modulo if b == 0 => return Err(BY_ZERO),
-                    Arithmetic::Divide => a.checked_div(b),
-                    Arithmetic::Modulo => a.checked_rem(b),
-                }
-                .ok_or(OVERFLOW)?,
-            ),
-            (how, Value::Uint(a), Value::Uint(b)) => Value::Uint(
-                match how {
-                    Arithmetic::Add => a.checked_add(b),
-                    Arithmetic::Subtract => a.checked_sub(b),
-                    Arithmetic::Multiply => a.checked_mul(b),
-                    Arithmetic::Divide if b == 0 => return Err(BY_ZERO),
-                    Arithmetic::Modulo if b == 0 => return Err(BY_ZERO),
-                    Arithmetic::Divide => a.checked_div(b),
-                    Arithmetic::Modulo => a.checked_rem(b),
-                }
-                .ok_or(OVERFLOW)?,
-            ),
+            (how, Value::Int(a), Value::Int(b)) => Value::Int(exact!(how, a, b)),
+            (how, Value::Uint(a), Value::Uint(b)) => Value::Uint(exact!(how, a, b)),
             (Arithmetic::Add, Value::Double(a), Value::Double(b)) => Value::Double(a + b),
             (Arithmetic::Subtract, Value::Double(a), Value::Double(b)) => Value::Double(a - b),
             (Arithmetic::Multiply, Value::Double(a), Value::Double(b)) => Value::Double(a * b),
@@ -664,6 +656,7 @@ impl<'v> Machine<'v> {
     }
 }
 
+const BY_ZERO: Fault = Fault::new("a division by zero");
 const OVERFLOW: Fault = Fault::new("a number is too large");
 const NO_NUMBER: Fault = Fault::new("a value is no number");
 
