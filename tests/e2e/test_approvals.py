@@ -383,8 +383,12 @@ def event_of(wire: Wire) -> Any:
     return json.loads(piece.partition(b"data: ")[2])
 
 
-def ask_deploy(wire: Wire, number: int, command: str = "a") -> Any:
-    wire.send(post(call(number, "shell_exec", command=command), SESSION))
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def ask_deploy(wire: Wire, number: int, command: str = "a", trace: str = "") -> Any:
+    headers = [SESSION, *([("traceparent", trace)] if trace else [])]
+    wire.send(post(call(number, "shell_exec", command=command), *headers))
     head = wire.head()
     assert (head.status, head.get("content-type")) == (200, "text/event-stream")
     return event_of(wire)
@@ -394,13 +398,16 @@ def test_the_question_and_the_result_come_on_the_stream_of_the_call(
     guard: str, tmp_path: Path, server: Server
 ) -> None:
     with session_of(guard, tmp_path, server) as http, Wire(http.port) as wire:
-        question = ask_deploy(wire, 1)
+        question = ask_deploy(wire, 1, trace=TRACE)
         assert http.ask(post(call(2), SESSION)).message["id"] == 2
         reply = http.ask(post(answer(question, approve=True), SESSION))
         assert (reply.status, reply.body) == (202, b"")
         assert event_of(wire) == {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
         assert wire.chunk() == b""
     assert [seen.message["id"] for seen in server.seen] == [0, 2, 1]
+    lines = (tmp_path / "egress_audit.jsonl").read_text().splitlines()
+    settled = [line for line in map(json.loads, lines) if "approval" in line]
+    assert [line["traceparent"] for line in settled] == [TRACE]
 
 
 def test_another_sessions_answer_is_none(guard: str, tmp_path: Path, server: Server) -> None:

@@ -57,6 +57,12 @@ pub(crate) fn for_upstream(headers: &mut HeaderMap) {
     );
 }
 
+/// The W3C trace context beside a message; empty without one.
+pub(crate) fn traceparent(headers: &HeaderMap) -> &str {
+    let value = headers.get("traceparent");
+    value.and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
 /// The text that a header value stands for; `None` if its base64 form is broken.
 pub(crate) fn decode(value: &HeaderValue) -> Option<String> {
     let text = std::str::from_utf8(value.as_bytes()).ok()?;

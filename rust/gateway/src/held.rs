@@ -4,6 +4,7 @@ use crate::{
     body::ReplyBody,
     events::event,
     forward::Exchange,
+    headers::traceparent,
     judge::{Judged, settle},
     reply,
     service::Forward,
@@ -49,6 +50,7 @@ enum State {
 struct Abandoned {
     exchange: Arc<Exchange>,
     number: Option<String>,
+    traceparent: String,
 }
 
 impl Abandoned {
@@ -59,7 +61,14 @@ impl Abandoned {
         let exchange = &self.exchange;
         let (shared, conversation) = (exchange.shared(), &exchange.conversation);
         conversation.answer(&number, Outcome::Withdrawn);
-        settle(shared, &exchange.route, conversation, &number, outcome)
+        settle(
+            shared,
+            &exchange.route,
+            conversation,
+            &number,
+            outcome,
+            &self.traceparent,
+        )
     }
 }
 
@@ -83,6 +92,7 @@ impl Held {
         let mut call = Abandoned {
             exchange: Arc::clone(&exchange),
             number: Some(question.number),
+            traceparent: traceparent(&forward.headers).into(),
         };
         let answer = async move {
             let outcome = match first(pin!(answered), pin!(sleep(time))).await {

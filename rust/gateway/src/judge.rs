@@ -99,6 +99,7 @@ pub(crate) fn settle(
     conversation: &Conversation,
     number: &str,
     outcome: Outcome,
+    traceparent: &str,
 ) -> Judged {
     let session = conversation.session(&shared.guard());
     let settled = session.settle(number, outcome);
@@ -109,7 +110,7 @@ pub(crate) fn settle(
         Side::Client,
         &settled.frame,
         settled.commands,
-        Some(""),
+        Some(traceparent),
         Duration::ZERO,
     )
 }

@@ -399,10 +399,7 @@ impl Post {
             }
         }
         let conversation = &exchange.conversation;
-        let traceparent = self.headers.get("traceparent");
-        let traceparent = traceparent
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default();
+        let traceparent = headers::traceparent(&self.headers);
         let judged = judge(
             shared,
             route,
@@ -420,6 +417,7 @@ impl Post {
                     conversation,
                     &question.number,
                     Outcome::Unable,
+                    traceparent,
                 );
                 return Verdict::withheld(&outline, settled.replies);
             }
