@@ -11,6 +11,7 @@ from mcp_egress_guard.errors import PolicyError
 from mcp_egress_guard.policy.builtins import builtin_pack_files, load_builtin_rules, profile
 from mcp_egress_guard.policy.check import run_tests, validate
 from mcp_egress_guard.policy.models import MatchCondition, PolicyRule
+from mcp_egress_guard.policy.overlap import overlap
 
 
 def findings(folder: Path, *rules: str) -> list[tuple[str, str]]:
@@ -90,6 +91,28 @@ def test_harmless_rules_have_no_findings(tmp_path: Path) -> None:
             [
                 f'id: a, decision: ALLOW, priority: 1, when: "risk > 0.5", {NARROW}',
                 f"id: b, decision: DENY, {NARROW}",
+            ],
+            [],
+        ),
+        (
+            [
+                "id: a, decision: DENY, conditions: {tool_name_patterns: [shell_*]}",
+                "id: b, decision: ALLOW, conditions: {tool_name_patterns: ['*_exec']}",
+            ],
+            [("warning", "rules[1]")],
+        ),
+        (
+            [
+                "id: a, decision: ALLOW, conditions: {tool_categories: [git, shell]}",
+                "id: b, decision: DENY, conditions: {tool_categories: [shell]}",
+            ],
+            [("warning", "rules[0]")],
+        ),
+        (
+            [
+                "id: a, decision: ALLOW, priority: 1, conditions: {tool_categories: [git, shell]}",
+                "id: b, decision: DENY, priority: 2, "
+                "conditions: {tool_categories: [shell, database]}",
             ],
             [],
         ),
@@ -176,3 +199,49 @@ def test_records_take_what_pydantic_models_took() -> None:
     ):
         with pytest.raises(PolicyError):
             PolicyRule.model_validate(bad)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({"secret_types": ["a", "b"]}, {"secret_types": ["b", "c"]}, True),
+        ({"secret_types": ["a"]}, {"secret_types": ["b"]}, False),
+        ({"tool_name_patterns": ["read_*"]}, {"tool_name_patterns": ["write_*"]}, False),
+        ({"tool_name_patterns": ["READ_*"]}, {"tool_name_patterns": ["?ead_x*"]}, True),
+        ({"tool_name_patterns": ["*", "!a"]}, {"tool_name_patterns": ["b"]}, False),
+        ({"destination_domains": ["*.a.com"]}, {"destination_domains": ["x.*"]}, True),
+        # About different things: who writes both knows that a call may be of both.
+        ({"tool_name_patterns": ["x"]}, {"secret_types": ["a"]}, False),
+        ({"environments": ["p"]}, {"environments": ["p"]}, False),
+        (
+            {"tool_categories": ["shell"], "environments": ["production"]},
+            {"tool_categories": ["shell"], "environments": ["staging"]},
+            False,
+        ),
+        (
+            {"tool_categories": ["shell"], "environments": ["prod*"]},
+            {"tool_categories": ["shell"], "tool_name_patterns": ["x"]},
+            True,
+        ),
+        (
+            {"tool_categories": ["shell"], "labels": {"team": "a"}},
+            {"tool_categories": ["shell"], "labels": {"team": "b"}},
+            False,
+        ),
+        (
+            {"secret_types": ["a"], "direction": "response"},
+            {"secret_types": ["a"]},
+            False,
+        ),
+        (
+            {"tool_categories": ["shell"], "not": {"labels": {"team": "a"}}},
+            {"tool_categories": ["shell"]},
+            False,
+        ),
+    ],
+)
+def test_what_two_rules_share(
+    one: dict[str, object], other: dict[str, object], expected: bool
+) -> None:
+    sides = MatchCondition.model_validate(one), MatchCondition.model_validate(other)
+    assert overlap(*sides) == overlap(*reversed(sides)) == expected

@@ -15,6 +15,7 @@ from mcp_egress_guard.result import PolicyDecision
 
 from .loader import PackFile, PolicySet, groups_of, read_files
 from .models import Allowlist, MatchCondition, PolicyRule, RuleTest, Way
+from .overlap import overlap
 
 __all__ = ["TestResult", "run_test", "run_tests", "validate"]
 
@@ -85,7 +86,9 @@ def validate(
             for name, message, hint in _allowlist_warnings(entry, today):
                 where = ("allowlists", index, name)
                 file.source.add(where, message, hint, severity="warning")
-    _shadows(placed)
+    live = [entry for entry in placed if entry[2].enabled and not entry[2].is_over(today)]
+    shadowed = _shadows(live)
+    _collisions([entry for entry in live if entry[2].id not in shadowed])
     settings = policies.engine_settings | (settings or {})
     for result in run_tests(policies.rules, settings, today=today):
         if not result.passed:
@@ -208,9 +211,9 @@ def _reachable(group: MatchCondition, policies: PolicySet) -> bool:
     )
 
 
-def _shadows(placed: list[tuple[PackFile, int, PolicyRule]]) -> None:
+def _shadows(live: list[tuple[PackFile, int, PolicyRule]]) -> set[str]:
     """Rules that can never decide, as one that is asked earlier holds whenever they do."""
-    live = [entry for entry in placed if entry[2].enabled]
+    shadowed: set[str] = set()
     order = sorted(live, key=lambda p: (p[2].priority, STRICTNESS.index(p[2].decision)))
     earlier: list[tuple[PolicyRule, frozenset[str]]] = []
     for file, index, rule in order:
@@ -219,10 +222,37 @@ def _shadows(placed: list[tuple[PackFile, int, PolicyRule]]) -> None:
             for other, other_fields in earlier:
                 if other_fields <= fields and _covers(other, rule):
                     _report(file, index, rule, other)
+                    shadowed.add(rule.id)
                     break
             # Of an expression, and of what ends, it is not known.
             if rule.unless is None and not rule.when and rule.expires is None:
                 earlier.append((rule, fields))
+    return shadowed
+
+
+def _collisions(live: list[tuple[PackFile, int, PolicyRule]]) -> None:
+    """Rules of one priority that share some of their calls and decide differently on them."""
+    by_priority: dict[int, list[tuple[PackFile, int, PolicyRule]]] = {}
+    for entry in live:
+        rule = entry[2]
+        # Of an expression it is not known, and a SIMULATE rule stands in nobody's way.
+        known = rule.unless is None and not rule.when
+        if known and rule.decision != PolicyDecision.SIMULATE:
+            by_priority.setdefault(rule.priority, []).append(entry)
+    for equals in by_priority.values():
+        equals.sort(key=lambda entry: STRICTNESS.index(entry[2].decision))
+        for at, (file, index, rule) in enumerate(equals):
+            for _, _, other in equals[:at]:
+                if other.decision == rule.decision:
+                    break
+                if overlap(other.conditions, rule.conditions):
+                    message = (
+                        f'rule "{rule.id}" has the priority of "{other.id}", and some calls match '
+                        f"both: {other.decision} decides on them"
+                    )
+                    hint = "give them different priorities, or conditions that exclude each other"
+                    file.source.add(file.at(index), message, hint, severity="warning")
+                    break
 
 
 def _report(file: PackFile, index: int, rule: PolicyRule, other: PolicyRule) -> None:
