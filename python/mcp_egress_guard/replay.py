@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,17 +67,59 @@ def replay(
     folder: Path,
     progress: Callable[[int], None] | None = None,
 ) -> list[Outcome]:
-    """Judges every file, in order; one that cannot be read is a failure of its own."""
+    """Judges every file, on all processors where they are many; the outcomes are in order.
+
+    A file that cannot be read is a failure of its own.
+    """
     outcomes = []
-    for done, path in enumerate(files, 1):
-        name = str(path.relative_to(folder)) if folder.is_dir() else path.name
-        try:
-            outcomes.append(judge(guard, read_fixture(path), name))
-        except EgressGuardError as error:
-            outcomes.append(Outcome(name, False, error=str(error).removeprefix(f"{path}: ")))
-        if progress:
-            progress(done)
+    with _judges(guard, folder, len(files)) as judges:
+        for outcome in judges(files):
+            outcomes.append(outcome)
+            if progress:
+                progress(len(outcomes))
     return outcomes
+
+
+# With fewer, other processes would cost more than they save.
+MANY = 1_000
+# Files that a process takes at a time.
+SOME = 64
+
+Judges = Callable[[Iterable[Path]], Iterable[Outcome]]
+
+
+@contextmanager
+def _judges(guard: EgressGuard, folder: Path, count: int) -> Iterator[Judges]:
+    """What makes outcomes of files, in order."""
+    outcome = functools.partial(_outcome, guard, folder)
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    if count < MANY or processors < 2:
+        yield functools.partial(map, outcome)
+        return
+    # The compiled rules cannot be sent to another process; a forked one has them.
+    _ = guard.engine.guard
+    processes = min(processors, count // SOME)
+    with multiprocessing.get_context("fork").Pool(processes, _begin, (outcome,)) as pool:
+        yield functools.partial(pool.imap, _in_fork, chunksize=SOME)
+
+
+_forked: list[Callable[[Path], Outcome]] = []
+
+
+def _begin(outcome: Callable[[Path], Outcome]) -> None:
+    _forked[:] = [outcome]
+
+
+def _in_fork(path: Path) -> Outcome:
+    return _forked[0](path)
+
+
+def _outcome(guard: EgressGuard, folder: Path, path: Path) -> Outcome:
+    name = str(path.relative_to(folder)) if path != folder else path.name
+    try:
+        return judge(guard, read_fixture(path), name)
+    except EgressGuardError as error:
+        return Outcome(name, False, error=str(error).removeprefix(f"{path}: "))
 
 
 def judge(guard: EgressGuard, fixture: Fixture, name: str) -> Outcome:

@@ -1,13 +1,16 @@
-"""`replay --audit`: other rules on the traffic that was recorded."""
+"""`replay`: other rules on recorded traffic, and what holds of very many fixtures."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_egress_guard import replay
+from mcp_egress_guard.core import EgressGuard
 from tests.unit.cli_run import Run, runner
 
 RULES = """\
@@ -90,3 +93,22 @@ def test_fixtures_are_judged_by_the_rules_that_are_named(run: Run, tmp_path: Pat
     done = run("replay", "--fixtures", "calls", "--policy", "own.yaml", "--json", code=1)
     (result,) = json.loads(done.stdout)["results"]
     assert (result["decision"], result["rule_id"]) == ("ALLOW", "own-all-commands")
+
+
+@pytest.mark.parametrize("processors", [1, 4])
+def test_many_fixtures_are_judged_in_order_by_all_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors), raising=False)
+    commands = ("ls", "rm -rf /")
+    for number in range(replay.MANY):
+        fixture = {"tool_name": "sh", "arguments": {"command": commands[number % 2]}}
+        (tmp_path / f"{number:05}.json").write_text(json.dumps(fixture))
+    (tmp_path / "00500.json").write_text("{")
+    files, done = replay.fixture_files(tmp_path), list[int]()
+    outcomes = replay.replay(EgressGuard(), files, tmp_path, done.append)
+    assert done == list(range(1, len(files) + 1))
+    assert [outcome.name for outcome in outcomes] == [file.name for file in files]
+    assert [outcome.decision for outcome in outcomes[:3]] == ["ALLOW", "DENY", "ALLOW"]
+    assert [outcome.name for outcome in outcomes if not outcome.passed] == ["00500.json"]
+    assert outcomes[500].error.startswith("not JSON")
