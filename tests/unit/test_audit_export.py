@@ -8,12 +8,14 @@ import hmac
 import json
 import re
 import stat
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
+from arro3.io import read_parquet
 
 from mcp_egress_guard.audit import export as exports
 from mcp_egress_guard.audit.log import Event, Filter
@@ -41,6 +43,7 @@ def test_jsonl_is_the_lines_as_they_are(log: Path, tmp_path: Path) -> None:
         ("jsonl", "v1.2", "v1.2.jsonl"),
         ("cef", "a", "a.cef"),
         ("ocsf", "a", "a.ocsf.jsonl"),
+        ("parquet", "a", "a.parquet"),
     ],
 )
 def test_the_suffix_is_added_where_it_lacks(
@@ -254,3 +257,26 @@ def test_no_bundle_of_a_log_that_is_not_sound_or_without_key(tmp_path: Path) -> 
     with pytest.raises(AuditError):
         exports.export_bundle(log, tmp_path / "review", KEY)
     assert not (tmp_path / "review.zip").exists()
+
+
+def test_parquet_has_a_column_for_each_field(log: Path, tmp_path: Path) -> None:
+    path, count = exports.export(log, "parquet", tmp_path / "weekly", Filter(decision="DENY"))
+    table = read_parquet(path).read_all()
+    row = {name: table[name].to_pylist() for name in table.column_names}
+    event = denial(2)
+    assert (count, stat.S_IMODE(path.stat().st_mode)) == (1, 0o600)
+    assert row["timestamp"][0].isoformat(timespec="milliseconds") == "2026-03-08T23:00:02.123+00:00"
+    for name in ("tool_name", "decision", "primary_rule_id", "risk_score", "evaluation_ms"):
+        assert row[name] == [event[name]]
+    assert orjson.loads(row["findings_summary"][0]) == event["findings_summary"]
+    assert row["seq"] == [None]
+
+
+def test_parquet_without_its_extra_says_what_to_install(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "arro3.io", None)
+    with pytest.raises(InputError) as caught:
+        exports.export(log, "parquet", tmp_path / "weekly")
+    assert "mcp-egress-guard[parquet]" in str(caught.value.hint)
+    assert list(tmp_path.glob("weekly*")) == []

@@ -9,7 +9,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,31 +74,29 @@ def export(log: Path, form: str, out: str | Path, wanted: Filter | None = None) 
     The format's suffix is added where the name lacks it.
 
     Raises:
-        InputError: unknown format.
+        InputError: unknown format, or one whose extra is not installed.
         AuditError: the log cannot be read, or the file not be written.
     """
     if form not in FORMATS:
         raise InputError(f"unknown format {form!r}", hint=f"one of {', '.join(FORMATS)}")
-    suffix, writer = FORMATS[form]
+    suffix, write = FORMATS[form]
     path = _with_suffix(Path(out), suffix)
-    count = 0
     parts = {part.resolve() for part in log_parts(log)}
     if path.resolve() in parts:
         raise InputError("the export would replace the log itself", file=path)
+    lines = ((line, event) for line, event in read_lines(log) if wanted is None or wanted(event))
     with _new_file(path) as file:
-        write = writer(file)
-        for line, event in read_lines(log):
-            if wanted is None or wanted(event):
-                write(line, event)
-                count += 1
-    return path, count
+        return path, write(file, lines)
 
 
 def _with_suffix(path: Path, suffix: str) -> Path:
     return path if path.name.endswith(suffix) else path.with_name(path.name + suffix)
 
 
+Lines = Iterable[tuple[bytes, Event]]
 Writer = Callable[[bytes, Event], object]
+# Writes the events, and says how many they were.
+Form = Callable[[BinaryIO, Lines], int]
 
 
 def _jsonl(file: BinaryIO) -> Writer:
@@ -295,11 +293,31 @@ def _cef(file: BinaryIO) -> Writer:
     return lambda _line, event: file.write(cef(event).encode() + b"\n")
 
 
-FORMATS: dict[str, tuple[str, Callable[[BinaryIO], Writer]]] = {
-    "jsonl": (".jsonl", _jsonl),
-    "csv": (".csv", _csv),
-    "ocsf": (".ocsf.jsonl", _ocsf),
-    "cef": (".cef", _cef),
+def _each(make: Callable[[BinaryIO], Writer]) -> Form:
+    """A format that writes one event after the other."""
+
+    def write(file: BinaryIO, lines: Lines) -> int:
+        one, count = make(file), 0
+        for line, event in lines:
+            one(line, event)
+            count += 1
+        return count
+
+    return write
+
+
+def _parquet(file: BinaryIO, lines: Lines) -> int:
+    from .parquet import write  # noqa: PLC0415  (an extra)
+
+    return write(file, (event for _, event in lines))
+
+
+FORMATS: dict[str, tuple[str, Form]] = {
+    "jsonl": (".jsonl", _each(_jsonl)),
+    "csv": (".csv", _each(_csv)),
+    "ocsf": (".ocsf.jsonl", _each(_ocsf)),
+    "cef": (".cef", _each(_cef)),
+    "parquet": (".parquet", _parquet),
 }
 
 

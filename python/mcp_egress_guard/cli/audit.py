@@ -83,7 +83,9 @@ def tail(
 def export_events(
     *,
     out: Annotated[str, typer.Option(help="File to write; its suffix is added.")] = "audit_export",
-    form: Annotated[str, typer.Option("--format", help="jsonl, csv, ocsf or cef.")] = "jsonl",
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl, csv, ocsf, cef or parquet.")
+    ] = "jsonl",
     log_file: LogOption = None,
     bundle: Annotated[
         bool, typer.Option("--bundle", help="A signed ZIP of the whole log instead.")
