@@ -13,11 +13,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-# Nanoseconds. To sleep and be woken takes up to half of this where cores sleep as well; a side that
-# speaks within it is worth looking for meanwhile.
+# How long to look, in nanoseconds: to be woken takes half of it where the core sleeps as well.
 SOON = 100_000
-# One look takes 2 to 4 µs. Where it takes this long, somebody else has need of the core.
-TAKEN = 20_000
+# One look takes 2 to 4 µs. Where it takes this long others want the core, and who sleeps gets it
+# back sooner: no more looks then, for so many times as long.
+TAKEN = 50_000
+PAUSE = 100
 
 
 class Watch:
@@ -41,6 +42,7 @@ class Watch:
         self._short = False
         self._spare_core = several_cores()
         self._soon = [self._spare_core] * len(fds)
+        self._paused_until = 0
         # Touched by all. The bell tells whoever watches of a side that is to be watched again.
         self._open = set(self._sides.values())
         self._served: deque[int] = deque()
@@ -105,13 +107,15 @@ class Watch:
         poll, clock = self._poll.poll, time.monotonic_ns
         start = now = clock()
         events = poll(0)
-        if not events and self._short and self._soon[self._last]:
-            before = now
-            while not events and now - start < SOON and now - before < TAKEN:
+        if self._short and self._soon[self._last] and now >= self._paused_until:
+            while not events and now - start < SOON:
                 # Whoever waits for this core may be the one that is waited for.
                 os.sched_yield()
                 events = poll(0)
                 before, now = now, clock()
+                if now - before > TAKEN:
+                    self._paused_until = now + PAUSE * (now - before)
+                    break
         if not events:
             events = poll()
             # The way in and out of the sleep counts as much again.
