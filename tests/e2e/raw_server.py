@@ -135,6 +135,15 @@ def flood() -> None:
     answer(line)
 
 
+def flood_first() -> None:
+    """Sends 40 MB of notifications before it reads anything, then answers."""
+    message = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x" * 10**6}}
+    for _ in range(40):
+        say(json.dumps(message).encode() + b"\n")
+    for line in sys.stdin.buffer:
+        answer(line)
+
+
 def drain_late() -> None:
     """Begins to read when the notes file has been made by somebody else."""
     while not NOTES.exists():
@@ -262,6 +271,7 @@ BEHAVIOURS: dict[str, Callable[[], None]] = {
         stubborn,
         obedient,
         flood,
+        flood_first,
         drain_late,
         ask,
         impostor,

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -210,6 +211,28 @@ def test_unread_requests_are_not_hoarded(start: Start) -> None:
     talk.send(bytes(rest) if len(rest) < len(line) else b"", request(2))
     while talk.message()["id"] != 2:
         pass
+
+
+def test_both_sides_that_only_write_go_on_once_one_reads(start: Start) -> None:
+    talk = start("flood_first", read=False)
+    sent: list[int] = []
+
+    def feed() -> None:
+        for number in range(1, 31):
+            talk.send(call(number, text="word " * 200_000))
+            sent.append(number)
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    until(lambda: _blocked_in_write(talk.process.pid) and len(sent) > 15)
+    time.sleep(0.5)
+    assert len(sent) < 30
+    talk.read()
+    messages = [talk.message() for _ in range(70)]
+    assert [m["id"] for m in messages if "id" in m] == list(range(1, 31))
+    feeder.join(20)
+    talk.send(call(31, **DENIED), request(32))
+    assert [talk.message()["id"], talk.message()["id"]] == [31, 32]
 
 
 def test_memory_does_not_grow_with_the_number_of_calls(start: Start) -> None:
