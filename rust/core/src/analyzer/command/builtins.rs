@@ -84,6 +84,11 @@ impl Shell<'_> {
                 if content.is_known() || content.has(from::NETWORK | from::DECODED) {
                     return Some(self.execute(&content, scope));
                 }
+                // A descriptor that nobody saw being opened.
+                let descriptor = path.text.rsplit_once("/fd/");
+                if descriptor.is_some_and(|(_, number)| !number.contains('.')) {
+                    self.hit("stream-to-shell", scope);
+                }
                 Some(Value::unknown(0))
             }
             "which" | "type" | "whence" | "where" => {
@@ -206,6 +211,9 @@ impl Shell<'_> {
                 if let Some(text) = command.strip_prefix("e ") {
                     let text = text.to_owned();
                     self.maybe(&text, scope);
+                } else if command == "e" && arg.text.len() > 1 {
+                    // The line itself is run.
+                    self.hit("stream-to-shell", scope);
                 }
             }
             let mut chars = arg.text.chars();

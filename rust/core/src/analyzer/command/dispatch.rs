@@ -304,6 +304,10 @@ impl Shell<'_> {
         for command in inner {
             let piece = match command {
                 Inner::Argv(argv) => self.dispatch_inner(program, &argv, scope),
+                Inner::Loose(text) => {
+                    self.maybe(&text.text, scope);
+                    Value::default()
+                }
                 Inner::Text(text) => {
                     if matches!(
                         program,
@@ -323,6 +327,14 @@ impl Shell<'_> {
                             | "go"
                             | "rg"
                             | "mutt"
+                            | "hg"
+                            | "rpm"
+                            | "gem"
+                            | "logrotate"
+                            | "scrot"
+                            | "enscript"
+                            | "pidstat"
+                            | "latexmk"
                     ) {
                         self.maybe(&text.text, scope);
                         Value::default()
@@ -381,6 +393,7 @@ impl Shell<'_> {
                 | "bunx"
                 | "busybox"
                 | "docker-compose"
+                | "start"
         );
         // Only `command -p` and the like look for functions, and none of them calls one.
         self.direct = true;

@@ -26,10 +26,11 @@ pub(super) fn interpreter(program: &str) -> Option<(Option<Language>, &'static s
         "jrunscript" | "jshell" | "jjs" => (None, "-e"),
         "emacs" => (None, "--eval -eval --execute -execute"),
         "rscript" | "r" => (None, "-e"),
+        "m4" => (None, "-D"),
         "julia" | "elixir" | "ghc" | "groovy" | "scala" | "swift" | "osascript" | "crystal"
-        | "raku" | "racket" | "guile" | "clojure" | "bb" | "iex" | "nim" => {
-            (None, "-e --eval -E -c")
-        }
+        | "octave" | "octave-cli" | "gnuplot" | "slsh" | "clisp" | "ecl" | "bpftrace" | "sbcl"
+        | "kotlin" | "kotlinc" | "ocaml" | "csi" | "dart" | "gimp" | "stap" | "raku" | "racket"
+        | "guile" | "clojure" | "bb" | "iex" | "nim" => (None, "-e --eval -E -c -x -b"),
         _ => return None,
     })
 }
@@ -264,6 +265,16 @@ impl Shell<'_> {
                     !t.is_empty() && matches!(language, Some(Language::Python | Language::Php))
                         || text.contains('=') && text.starts_with("--eval")
                 });
+            // `-e'code'`, `-ne'code'`.
+            let glued = matches!(language, Some(Language::Perl | Language::Ruby))
+                .then(|| {
+                    let rest = text
+                        .strip_prefix('-')?
+                        .trim_start_matches(['n', 'p', 'l', 'a', 'w']);
+                    rest.strip_prefix(['e', 'E']).filter(|code| code.len() > 5)
+                })
+                .flatten();
+            let inline = inline.or(glued);
             if exact || cluster {
                 if let Some(code) = args.get(i) {
                     let code = code.clone();

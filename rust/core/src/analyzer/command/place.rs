@@ -578,7 +578,16 @@ pub(super) fn classes(value: &Value, cwd: Option<&str>) -> u32 {
         ]
         .iter()
         .any(|w| glob(path.as_bytes(), w.as_bytes()));
-    if credential(&path) || credential(&solid) || hidden {
+    // `.en?`, `.env*`, `id_rs?`: most of the name is told.
+    let wild = value.glob && {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        !name.contains('[')
+            && name.bytes().filter(u8::is_ascii_alphanumeric).count() > 1
+            && [".env", "id_rsa", "id_ed25519", ".netrc", ".pgpass"]
+                .iter()
+                .any(|w| glob(name.as_bytes(), w.as_bytes()))
+    };
+    if credential(&path) || credential(&solid) || hidden || wild {
         out |= const { bit("credential") };
     }
     if startup(&path, home) {

@@ -106,6 +106,8 @@ pub(super) struct Shell<'a> {
     /// Texts of `trap`, and where they stand.
     pub traps: Vec<(String, Span)>,
     pub files: HashMap<String, Value>,
+    /// Files that descriptors from 3 on write to.
+    opened: HashMap<String, Value>,
     /// Folders whose content came from elsewhere in this text: a clone, an unpacked download.
     pub foreign: Vec<String>,
     /// A remote of git was set in this text.
@@ -153,6 +155,7 @@ impl<'a> Shell<'a> {
             aliases: HashMap::new(),
             traps: Vec::new(),
             files: HashMap::new(),
+            opened: HashMap::new(),
             foreign: Vec::new(),
             remote_set: false,
             readers: HashMap::new(),
@@ -682,11 +685,21 @@ impl<'a> Shell<'a> {
                         }
                         _ if number
                             && !value.text.is_empty()
-                            && matches!(redirect.op, ">&" | "&>") => {}
+                            && matches!(redirect.op, ">&" | "&>") =>
+                        {
+                            writes.extend(self.opened.get(&value.text).cloned());
+                        }
                         _ if redirect.op == "<>" => {
                             writes.push(value);
                         }
-                        _ => writes.push(value),
+                        _ => {
+                            if let Some(number) = redirect.fd.filter(|n| *n > 2)
+                                && self.opened.len() < 64
+                            {
+                                self.opened.insert(number.to_string(), value.clone());
+                            }
+                            writes.push(value);
+                        }
                     }
                 }
             }

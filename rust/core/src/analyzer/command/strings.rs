@@ -4,7 +4,7 @@ use super::shell::Shell;
 use crate::analyzer::{Language, Scope};
 
 /// Words before a string that hand it to a shell.
-const RUNNERS: [&str; 23] = [
+const RUNNERS: [&str; 33] = [
     "shell-command",
     "shell-command-to-string",
     "System.cmd",
@@ -28,6 +28,16 @@ const RUNNERS: [&str; 23] = [
     "open",
     "cmd",
     "execute",
+    "run-shell-command",
+    "run-program",
+    "callCommand",
+    "callProcess",
+    "readProcess",
+    "process-lines",
+    "command",
+    "exec {",
+    "sys.exec",
+    "Process.run",
 ];
 
 /// Follows the strings of `code` that stand behind a runner. Most strings after a runner: 64.
@@ -37,7 +47,6 @@ pub(super) fn shell_strings(
     language: Option<Language>,
     scope: &mut Scope<'_>,
 ) {
-    let bytes = code.as_bytes();
     // IPython and notebooks: `!command`.
     if language == Some(Language::Python) {
         for line in code.lines().take(256) {
@@ -61,6 +70,32 @@ pub(super) fn shell_strings(
         quoted(code, b'`', &mut |command, _| {
             shell.maybe(command, scope);
         });
+    }
+    // A connection and a shell in one program, where the language's own analysis does not join them.
+    let connects = [
+        "connect(",
+        "TCPClient",
+        "Socket(",
+        "TcpStream",
+        "TCPSocket",
+        "fsockopen(",
+        "IO::Socket",
+    ];
+    let shells: &[&str] = match language {
+        None => &[
+            "`sh`",
+            "\"sh\"",
+            "/bin/sh",
+            "/bin/bash",
+            "`bash",
+            "cmd.exe",
+            "sh -i",
+        ],
+        Some(Language::Perl | Language::Ruby | Language::Php) => &["sh -i", "/bin/sh", "/bin/bash"],
+        Some(_) => &[],
+    };
+    if shells.iter().any(|s| code.contains(s)) && connects.iter().any(|c| code.contains(c)) {
+        shell.hit("reverse-shell", scope);
     }
     // Calls by which Elixir, Julia, R and Emacs delete a folder.
     let deletes = code.contains("File.rm_rf")
@@ -98,7 +133,17 @@ pub(super) fn shell_strings(
             shell.maybe(&text, scope);
         }
     }
-    let _ = bytes;
+    // m4's `esyscmd(…)` has no quotes that others know.
+    for runner in ["esyscmd(", "syscmd("] {
+        for (at, _) in code.match_indices(runner).take(8) {
+            let rest = code
+                .get(at.saturating_add(runner.len())..)
+                .unwrap_or_default();
+            let close = rest.rfind(')').unwrap_or(rest.len());
+            let text = rest.get(..close).unwrap_or_default();
+            shell.maybe(text.trim_matches(['`', '\'', '"']), scope);
+        }
+    }
     // An argument list: `system("rm", "-rf", "/srv")`, `spawn('rm', ['-rf', '/srv'])`.
     for runner in [
         "System.cmd(",

@@ -14,6 +14,13 @@ impl Shell<'_> {
             "vim" | "vi" | "nvim" | "ex" | "view" | "gvim" | "rvim" | "vimdiff" => {
                 self.editor(args, scope);
             }
+            "latex" | "pdflatex" | "xelatex" | "lualatex" | "tex" | "pdftex" | "luatex" => {
+                for arg in args {
+                    for call in arg.text.split("write18{").skip(1).take(8) {
+                        self.maybe(call.split('}').next().unwrap_or_default(), scope);
+                    }
+                }
+            }
             "less" | "more" | "man" => {
                 for arg in args {
                     if let Some(command) = arg.text.strip_prefix("+!") {
@@ -32,6 +39,22 @@ impl Shell<'_> {
                 },
                 scope,
             ),
+            "puppet" => {
+                for arg in args.iter().filter(|a| a.text.contains("exec {")) {
+                    shell_strings(self, &arg.text, None, scope);
+                }
+            }
+            // A server's own protocol, spoken by hand.
+            "nc" | "ncat" | "netcat" if args.iter().any(|a| a.text == "6379") => {
+                let Some(input) = self.stdin.clone().filter(Value::is_known) else {
+                    return;
+                };
+                for line in input.text.lines().take(MAX_LINES) {
+                    let words: Vec<Value> =
+                        line.split_whitespace().take(64).map(Value::known).collect();
+                    self.detect("redis-cli", &words, &[], scope);
+                }
+            }
             "redis-cli" | "valkey-cli" | "keydb-cli" | "mongosh" | "mongo" => {
                 let Some(input) = self.stdin.clone().filter(Value::is_known) else {
                     return;

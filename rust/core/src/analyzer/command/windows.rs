@@ -123,6 +123,15 @@ pub(super) fn is_powershell(text: &str) -> bool {
             "iex" | "irm" | "iwr" | "gci" | "ri" | "icm" | "saps" | "spps" | "spsv"
         )
         || trimmed.starts_with("$env:")
+        || [
+            "$psversiontable",
+            "$pshome",
+            "$profile",
+            "$psscriptroot",
+            "$psculture",
+        ]
+        .iter()
+        .any(|name| trimmed.starts_with(name))
         || trimmed.starts_with("foreach (")
         || trimmed.starts_with("foreach(")
         || trimmed.starts_with('$')
@@ -199,6 +208,9 @@ pub(super) fn is_cmd(text: &str) -> bool {
             | "fsutil"
     ) || trimmed.starts_with("rmdir /")
         || trimmed.starts_with("for /")
+        || trimmed.starts_with("for %")
+        || first.get(1..3) == Some(":\\")
+        || first.starts_with('%') && first.contains('\\')
         || trimmed.contains(" c:\\")
 }
 

@@ -10,6 +10,8 @@ pub(super) enum Inner {
     Argv(Vec<Value>),
     /// Text for a shell.
     Text(Value),
+    /// Text that most likely is one for a shell.
+    Loose(Value),
 }
 
 /// How the inner command is found behind the options.
@@ -94,6 +96,18 @@ static WRAPPERS: &[Wrapper] = &[
         0,
         Argv,
     ),
+    w(
+        "aa-exec|distcc|multitime|fakechroot|ksu|doas-su|tsp|runcon|sandbox-exec|firejail|cgexec|chpst|systemd-nspawn|openvt|genie|qemu-x86_64|qemu-aarch64|scriptreplay|nsjail",
+        "",
+        "-p -n -t -e -g -D -f -u -q -c -C -m --profile --namespace --count --type --role",
+        0,
+        Argv,
+    ),
+    w("xdotool", "exec", "", 0, Argv),
+    w("task", "execute", "", 0, Argv),
+    w("codex", "sandbox", "", 1, Argv),
+    w("csvtool", "call", "", 0, Argv),
+    w("cdist", "shell", "", 0, Argv),
     w("perf", "record|stat|trace", "-o -e -F -g", 0, Argv),
     w("busybox|toybox", "", "", 0, Argv),
     w("aws-vault", "exec", "-d --duration", 1, Argv),
@@ -296,6 +310,25 @@ static CARRIERS: &[(&str, &str)] = &[
     ("gcc g++ cc c89 c99 clang", "-wrapper"),
     ("expect", "-c"),
     ("screen", "-X"),
+    ("hg chg", "--config"),
+    ("sshfs", "-o"),
+    ("pidstat", "-e"),
+    ("ksu", "-e"),
+    ("scrot", "-e"),
+    ("enscript", "-I"),
+    ("dhclient", "-sf"),
+    ("logrotate", "-l"),
+    ("msgfilter", "-P"),
+    ("gem", "-e"),
+    ("dc", "-e"),
+    ("rpm rpmdb rpmquery rpmverify rpmbuild", "--eval -E --pipe"),
+    ("busctl", "--address"),
+    ("borg", "--rsh"),
+    ("dmsetup", "--exec"),
+    ("latexmk", "-pdflatex -latex -e"),
+    ("crash", "-i"),
+    ("check_by_ssh", "-o"),
+    ("genie", "-c"),
 ];
 
 fn names(list: &str, name: &str) -> bool {
@@ -337,6 +370,7 @@ pub(super) fn inner(program: &str, args: &[Value]) -> Vec<Inner> {
         texts(program, args, &mut out);
         return out;
     }
+    named(program, args, &mut out);
     for wrapper in known.map_or(&[][..], |k| k.wrappers.as_slice()) {
         let Some(start) = leading(wrapper, args) else {
             continue;
@@ -619,6 +653,51 @@ pub(super) fn quote(text: &str) -> String {
     }
 }
 
+/// Guards take commands that they judge and do not run.
+const GUARDS: [&str; 7] = [
+    "dcg",
+    "shellfirm",
+    "cc-safety-net",
+    "nah",
+    "tirith",
+    "egress-guard",
+    "git",
+];
+
+/// Ends of the names of long options that hold a command, whatever the program.
+const TELLING: [&str; 10] = [
+    "exec", "command", "cmd", "rsh", "hook", "editor", "pager", "shell", "script", "complete",
+];
+
+/// What a long option of any program says that it runs: `--pre-hook 'rm -rf /srv'`.
+fn named(program: &str, args: &[Value], out: &mut Vec<Inner>) {
+    for (i, arg) in args.iter().enumerate().take(64) {
+        let Some(option) = arg.text.strip_prefix("--") else {
+            continue;
+        };
+        let (name, inline) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        if !TELLING.iter().any(|t| name.ends_with(t)) || GUARDS.contains(&program) {
+            continue;
+        }
+        let value = match inline {
+            Some(value) => Value {
+                text: value.to_owned(),
+                ..arg.clone()
+            },
+            None => match args.get(i.saturating_add(1)) {
+                Some(next) => next.clone(),
+                None => continue,
+            },
+        };
+        if value.text.contains(' ') {
+            out.push(Inner::Loose(value));
+        }
+    }
+}
+
 fn texts(program: &str, args: &[Value], out: &mut Vec<Inner>) {
     let mut joined = Value::default();
     let mut i = 0_usize;
@@ -679,7 +758,12 @@ fn carried(program: &str, options: &str, args: &[Value], out: &mut Vec<Inner>) {
                 )
                 && text.len() <= 4
                 && text.starts_with('-')
-                && text.ends_with(option.trim_start_matches('-'));
+                && text.ends_with(option.trim_start_matches('-'))
+                || option == "-I"
+                    && text.len() <= 6
+                    && text.ends_with('I')
+                    && text.starts_with('-')
+                    && !text.starts_with("--");
             let value = if text == option || clustered {
                 args.get(i.saturating_add(1)).cloned()
             } else {
@@ -701,6 +785,18 @@ fn carried(program: &str, options: &str, args: &[Value], out: &mut Vec<Inner>) {
             if let Some(value) = value.and_then(|v| unpack(program, option, v)) {
                 out.push(Inner::Text(value));
             }
+        }
+        // `-voProxyCommand=…`: the letter closes a cluster.
+        if options.split(' ').any(|o| o == "-o")
+            && text.starts_with('-')
+            && !text.starts_with("-o")
+            && let Some(at) = text
+                .to_ascii_lowercase()
+                .find("oproxycommand")
+                .map(|at| at.saturating_add(1))
+            && let Some(rest) = text.get(at..)
+        {
+            out.extend(unpack(program, "-o", Value::known(rest)).map(Inner::Text));
         }
         if program == "git" && text.starts_with("ext::") {
             let command = text
@@ -835,7 +931,41 @@ fn unpack(program: &str, option: &str, value: Value) -> Option<Value> {
                 .trim_start_matches("spawn ")
                 .trim_start_matches("exec "),
         ),
-        "lftp" => text.trim_start().strip_prefix('!').and_then(keep),
+        "lftp" | "dc" => text.trim_start().strip_prefix('!').and_then(keep),
+        "hg" | "chg" => {
+            let (key, command) = text.split_once('=')?;
+            let hook = key.starts_with("hooks.") || key.starts_with("ui.ssh");
+            let command = command.trim_start();
+            match command.strip_prefix('!') {
+                Some(shell) => keep(shell),
+                None if hook => keep(command),
+                None => None,
+            }
+        }
+        "sshfs" => text
+            .split(',')
+            .find_map(|o| o.strip_prefix("ssh_command="))
+            .and_then(keep),
+        "check_by_ssh" => {
+            let lower = text.to_ascii_lowercase();
+            lower
+                .starts_with("proxycommand")
+                .then(|| text.get("proxycommand".len().saturating_add(1)..))
+                .flatten()
+                .and_then(keep)
+        }
+        "rpm" | "rpmdb" | "rpmquery" | "rpmverify" | "rpmbuild" if option != "--pipe" => {
+            let at = text.find("%(")?;
+            keep(text.get(at.saturating_add(2)..)?.trim_end_matches(')'))
+        }
+        "busctl" => {
+            let path = text.split("path=").nth(1)?;
+            let argv: Vec<&str> = path
+                .split(',')
+                .map(|a| a.split_once('=').map_or(a, |(_, v)| v))
+                .collect();
+            keep(&argv.join(" "))
+        }
         "screen" if text == "stuff" => None,
         "cargo" if option == "-x" => keep(&format!("cargo {text}")),
         "ansible" => keep(text),

@@ -64,11 +64,26 @@ fn all(program: &str, args: &[Value]) -> Vec<Value> {
                     .iter()
                     .any(|a| matches!(a.text.as_str(), "-e" | "-f" | "--expression" | "--file")),
             );
+            let mut out = Vec::new();
             if in_place {
-                operands().skip(script).cloned().collect()
-            } else {
-                Vec::new()
+                out.extend(operands().skip(script).cloned());
             }
+            // `w file` behind a command or the flags of `s`.
+            for arg in args {
+                let at = arg.text.find("w /").filter(|at| {
+                    let before = arg.text.get(..*at).unwrap_or_default();
+                    before
+                        .bytes()
+                        .last()
+                        .is_none_or(|b| !b.is_ascii_alphabetic() || b"gpiIeM".contains(&b))
+                });
+                if let Some(path) = at.and_then(|at| arg.text.get(at.saturating_add(2)..)) {
+                    out.push(Value::known(
+                        path.split(['\n', ';']).next().unwrap_or_default(),
+                    ));
+                }
+            }
+            out
         }
         "perl" | "ruby" => {
             let in_place = args.iter().any(|a| {
@@ -88,11 +103,36 @@ fn all(program: &str, args: &[Value]) -> Vec<Value> {
                 Vec::new()
             }
         }
+        "gawk" | "awk" | "mawk" | "nawk" if args.iter().any(|a| a.text.contains('>')) => args
+            .iter()
+            .flat_map(|a| a.text.split('>').skip(1).take(8))
+            .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+            .map(Value::known)
+            .collect(),
         "gawk" | "awk" if args.iter().any(|a| a.text == "inplace") => {
             operands().skip(2).cloned().collect()
         }
-        "curl" => behind(&["-o", "--output"]),
+        "curl" | "sort" | "shuf" | "gcc" | "g++" | "cc" | "clang" | "ld" | "rustc" | "go"
+        | "pandoc" | "iconv" | "strace" | "ltrace" | "gtester" | "gpg" | "age" | "csvtool"
+        | "csplit" | "uniq" | "objcopy" | "nasm" | "as" | "jq" | "yq" | "dot" | "protoc"
+        | "sops" | "cosign" | "xz" | "msgfmt" | "bison" | "flex" | "zip" | "mypy" => {
+            behind(&["-o", "--output", "--junit-xml", "--outfile"])
+        }
         "wget" => behind(&["-O", "--output-document"]),
+        "openssl" => behind(&["-out", "-keyout"]),
+        "nmap" => behind(&["-oN", "-oG", "-oX", "-oA"]),
+        "tcpdump" | "tshark" | "dumpcap" | "varnishncsa" => behind(&["-w"]),
+        "dmidecode" => behind(&["--dump-bin"]),
+        "tsc" => behind(&["--outFile"]),
+        "screen" => behind(&["-Logfile"]),
+        "logrotate" => behind(&["-l"]),
+        "exiftool" => behind(&["-filename", "--filename", "-o"]),
+        "update-alternatives" => behind(&["--install"]),
+        "find" | "gfind" | "bfs" => behind(&["-fprint", "-fprintf", "-fprint0", "-fls"]),
+        "xxd" if args.iter().any(|a| a.text.starts_with("-r")) => {
+            operands().skip(1).cloned().collect()
+        }
+        "lwp-download" | "dos2unix" | "unix2dos" => operands().skip(1).cloned().collect(),
         "dd" => operands()
             .filter_map(|a| {
                 a.text.strip_prefix("of=").map(|path| Value {
