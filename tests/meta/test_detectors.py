@@ -30,7 +30,8 @@ def _plain(text: str) -> str:
 def _is_near(entry: dict[str, Any], negative: str) -> bool:
     """Whether a text has what makes the engine look: a keyword, or how the secrets begin."""
     match = entry["match"]
-    if any(_plain(word) in _plain(negative) for word in match.get("keywords", ())):
+    words = match.get("keywords", match.get("names") or ())
+    if any(_plain(word) in _plain(negative) for word in words):
         return True
     secrets = [e["secret"] for e in entry["examples"] if isinstance(e, dict) and "secret" in e]
     return any(secret[:3] in negative for secret in secrets) or any(

@@ -10,7 +10,7 @@ use super::{
     gates::{is_part, is_secret, is_token_value, reads_as_words},
     names::NameClass,
     quality::{entropy, is_placeholder, is_reference, mix},
-    scan::Scan,
+    scan::{Hit, Scan},
 };
 use crate::span::Span;
 
@@ -95,13 +95,13 @@ impl Builtin {
         })
     }
 
-    /// Which finding stays where several cover the same text: blocks (7), formats (6, in `rule.rs`)
-    /// and what is decoded (5), a provider's name nearby (4), a format that several providers have
-    /// (3), then what only the surroundings tell.
+    /// Which finding stays where several cover the same text: blocks (8), formats (7, in `rule.rs`)
+    /// and what is decoded (6), a provider's name nearby (5) or in the value's own name (4), a format
+    /// that several providers have (3), then what only the surroundings tell.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::PrivateKey | Self::PgpPrivateKey => 7,
-            Self::Jwt | Self::PasswordHash | Self::DockerAuth => 5,
+            Self::PrivateKey | Self::PgpPrivateKey => 8,
+            Self::Jwt | Self::PasswordHash | Self::DockerAuth => 6,
             Self::BearerHeader => 2,
             Self::HighEntropy | Self::InternalUrl | Self::OrgFingerprint => 0,
             Self::AssignedKey => 1,
@@ -258,7 +258,12 @@ fn name(hit: usize, scan: &mut Scan<'_, '_>) {
         quoted: value.quoted || connection,
         ..value
     };
-    if !(scan.is_secret(class, &value) || connection && is_part(text, &value)) {
+    let plain = scan.is_secret(class, &value) || connection && is_part(text, &value);
+    if let Some(found) = scan.provider(class, start, end, &value, plain) {
+        scan.push(Hit::of_provider(found, Span::new(value.start, value.end)));
+        return;
+    }
+    if !plain {
         return;
     }
     let kind = if connection {

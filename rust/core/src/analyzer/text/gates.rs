@@ -154,6 +154,20 @@ fn is_plain_key(value: &[u8], m: Mix) -> bool {
         && !is_stand_in(value)
 }
 
+/// A key of digits and letters of one case: only a long one is no name.
+fn is_long_key(value: &[u8], m: Mix) -> bool {
+    value.len() >= 26
+        && m.symbol == 0
+        && m.digit >= 4
+        && m.lower.saturating_add(m.upper) >= 8
+        && value
+            .iter()
+            .rev()
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+            < m.digit
+}
+
 /// What stands between two literals of code: `'--password='.$connection['password']`.
 fn is_between_literals(value: &[u8]) -> bool {
     matches!(value.first(), Some(b')' | b',' | b']'))
@@ -261,8 +275,7 @@ pub(crate) fn is_secret(class: NameClass, text: &[u8], v: &Value) -> bool {
                         && (m.lower > 0 || m.upper > 0)
                 } else {
                     m.digit > 0
-                        && m.lower > 0
-                        && m.upper > 0
+                        && (m.lower > 0 && m.upper > 0 || is_long_key(value, m))
                         && entropy(value) >= 3.7
                         && !reads_as_words(value)
                         && value.iter().all(|b| {

@@ -17,6 +17,7 @@ mod pem;
 mod pieces;
 mod prefilter;
 mod profile;
+mod providers;
 pub(super) mod quality;
 mod rule;
 pub(super) mod scan;
@@ -40,8 +41,9 @@ use crate::{
 };
 use organisation::Organisation;
 use prefilter::Prefilter;
+use providers::Providers;
 use rule::Rule;
-use scan::Scan;
+use scan::{Hit, Scan, may_be_form};
 use source::TextMatch;
 use std::collections::HashMap;
 
@@ -86,6 +88,7 @@ pub struct TextAnalyzer {
     /// What formats that name themselves begin with, in lower case.
     heads: Box<pieces::Heads>,
     builtins: HashMap<Builtin, DetectorId>,
+    providers: Box<Providers>,
     organisation: Organisation,
     numbers: bool,
     entropy: bool,
@@ -140,6 +143,7 @@ impl TextAnalyzer {
         let mut rules = Vec::new();
         let mut builtins = HashMap::new();
         let mut heads = Box::<pieces::Heads>::default();
+        let mut providers = Box::<Providers>::default();
         for (id, entry) in catalog.iter().filter(|(_, d)| d.kind == DetectorKind::Text) {
             let bad = |message: String| CatalogError::Syntax {
                 file: entry.file.clone(),
@@ -170,6 +174,19 @@ impl TextAnalyzer {
                 literals.add(call.literal, call.any_case, action);
             }
             rules.push(rule);
+            match &source.names {
+                Some(names) => {
+                    providers.add(index, &entry.finding_type, names.iter().map(String::as_str));
+                }
+                None => {
+                    let own = entry.id.split('.').nth(1).filter(|own| {
+                        let own = own.replace('-', "_");
+                        entry.finding_type.starts_with(&own)
+                    });
+                    let keywords = source.keywords.iter().map(String::as_str);
+                    providers.add(index, &entry.finding_type, keywords.chain(own));
+                }
+            }
         }
         for &(text, any_case, call) in builtin::TRIGGERS {
             literals.add(text.as_bytes().to_vec(), any_case, Action::Code(call));
@@ -191,6 +208,7 @@ impl TextAnalyzer {
             numbers: builtins.contains_key(&Builtin::PaymentCard)
                 || builtins.contains_key(&Builtin::Iban),
             builtins,
+            providers,
             organisation,
             entropy: settings.entropy,
         })
@@ -207,6 +225,16 @@ impl TextAnalyzer {
 
     fn has(&self, builtin: Builtin) -> bool {
         self.builtins.contains_key(&builtin)
+    }
+
+    fn provider(
+        &self,
+        class: names::NameClass,
+        name: &str,
+        value: &[u8],
+        plain: bool,
+    ) -> Option<(DetectorId, bool)> {
+        self.providers.find(&self.rules, class, name, value, plain)
     }
 
     fn rule_count(&self) -> usize {
@@ -292,7 +320,7 @@ impl TextAnalyzer {
         text: &str,
         context: TextContext<'_>,
         limit: usize,
-    ) -> (Vec<scan::Hit>, Option<Bound>) {
+    ) -> (Vec<Hit>, Option<Bound>) {
         let mut scan = Scan::new(self, text.as_bytes(), context, limit);
         self.prefilter.scan(text.as_bytes(), &mut |literal, at| {
             if scan.cut {
@@ -376,9 +404,18 @@ impl TextAnalyzer {
         };
         if (blank.is_none() || phrase())
             && let Some(class) = names::classify(name)
-            && gates::is_secret(class, text, &value)
         {
-            scan.found(builtin::of_class(class), Span::new(value.start, value.end));
+            let span = Span::new(value.start, value.end);
+            let plain = gates::is_secret(class, text, &value);
+            let secret = bytes::slice(text, span.start, span.end);
+            let provider = (plain || may_be_form(secret))
+                .then(|| self.provider(class, name, secret, plain))
+                .flatten();
+            match provider {
+                Some(found) => scan.push(Hit::of_provider(found, span)),
+                None if plain => scan.found(builtin::of_class(class), span),
+                None => {}
+            }
         }
     }
 }

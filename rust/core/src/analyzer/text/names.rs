@@ -257,7 +257,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Splits a name into lower-case words: `X-Api-Key`, `apiKey`, `API_KEY`, `app.api.key`.
-fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut last = ' ';
@@ -356,7 +356,7 @@ fn is_version(word: &str) -> bool {
     !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_tail(word: &str) -> bool {
+pub(crate) fn is_tail(word: &str) -> bool {
     TAILS.contains(&word) || is_version(word)
 }
 

@@ -7,11 +7,14 @@ use super::{
     gates::reads_as_words,
     names,
     pattern::{Anchor, FAR, Pattern, WINDOW, anchors, place},
-    quality::{is_sequence, is_uuid, mix},
+    quality::{entropy, is_placeholder, is_sequence, is_uuid, mix},
     scan::{Hit, Scan},
     source::{Checksum, ChecksumMode, Edge, TextMatch},
 };
 use crate::{detector::DetectorId, span::Span};
+
+/// Rank of a finding that is a provider's by the name that its value is given.
+pub(super) const NAMED: u8 = 4;
 
 /// How far before its value a keyword may stand.
 const DISTANCE: usize = 96;
@@ -46,6 +49,8 @@ enum Form {
         /// The keywords speak of secrets by themselves: `dd_api_key`.
         telling: bool,
     },
+    /// The name that the value is given tells, and nothing else.
+    Named,
 }
 
 /// What the prefilter must look for to call a rule.
@@ -110,9 +115,6 @@ impl Rule {
                 (pattern, Form::Format, calls)
             }
             (None, Some(value)) => {
-                if source.keywords.is_empty() {
-                    return Err("`value` needs `keywords`".into());
-                }
                 let (pattern, _) = Pattern::new(value).map_err(|e| format!("value: {e}"))?;
                 let key = source
                     .key
@@ -130,16 +132,24 @@ impl Rule {
                         offset: None,
                     })
                     .collect();
-                let form = Form::Near {
-                    key,
-                    distance: source.distance.unwrap_or(DISTANCE).min(512),
-                    telling: source.keywords.iter().all(|k| names::is_telling(k)),
+                let form = if source.keywords.is_empty() {
+                    if source.names.as_ref().is_none_or(Vec::is_empty) {
+                        return Err("`value` needs `keywords` or `names`".into());
+                    }
+                    Form::Named
+                } else {
+                    Form::Near {
+                        key,
+                        distance: source.distance.unwrap_or(DISTANCE).min(512),
+                        telling: source.keywords.iter().all(|k| names::is_telling(k)),
+                    }
                 };
                 (pattern, form, calls)
             }
             _ => {
                 return Err(
-                    "`match` needs `regex`, or `keywords` and `value`, or `builtin`".into(),
+                    "`match` needs `regex`, or `value` with `keywords` or `names`, or `builtin`"
+                        .into(),
                 );
             }
         };
@@ -174,9 +184,18 @@ impl Rule {
     const fn rank(&self) -> u8 {
         match self.form {
             Form::Format if self.weak => 3,
-            Form::Format => 6,
-            Form::Near { .. } => 4,
+            Form::Format => 7,
+            Form::Near { .. } => 5,
+            Form::Named => NAMED,
         }
+    }
+
+    /// Whether a value that a name of this provider is given has the form of its secrets.
+    pub(crate) fn is_form_of(&self, value: &[u8]) -> bool {
+        self.pattern.end_at(value, 0) == Some(value.len())
+            && !(self.placeholders && (is_placeholder(value) || reads_as_words(value)))
+            && !is_sequence(value)
+            && !(self.min_entropy > 0.0 && entropy(value) < self.min_entropy)
     }
 
     /// Whether the format begins with what names it.

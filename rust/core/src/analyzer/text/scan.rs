@@ -9,6 +9,7 @@ use super::{
     names::{NameClass, classify},
     pattern::{Pattern, Reading},
     quality::{entropy, is_placeholder},
+    rule::NAMED,
 };
 use crate::{detector::DetectorId, span::Span};
 
@@ -19,6 +20,21 @@ pub(crate) struct Hit {
     pub(crate) detector: DetectorId,
     pub(crate) rank: u8,
     pub(crate) note: Option<&'static str>,
+}
+
+/// Said of a secret that has a provider's name, but not the form of its secrets.
+pub(super) const BY_NAME: &str = "known by its name alone";
+
+impl Hit {
+    /// A secret that is a provider's by the name that it is given, and whether it has its form.
+    pub(crate) fn of_provider((detector, fits): (DetectorId, bool), span: Span) -> Self {
+        Self {
+            span,
+            detector,
+            rank: NAMED,
+            note: (!fits).then_some(BY_NAME),
+        }
+    }
 }
 
 /// What was judged lately, by the judged bytes: texts repeat themselves, hostile ones above all.
@@ -63,6 +79,11 @@ struct Far {
 /// more for short texts.
 const fn in_vain(at: usize) -> usize {
     at.saturating_add(16 << 10)
+}
+
+/// Whether a value is worth being held against a provider's form: most values of names are code.
+pub(crate) fn may_be_form(value: &[u8]) -> bool {
+    (8..=512).contains(&value.len()) && value.iter().filter(|b| b.is_ascii_digit()).count() >= 2
 }
 
 /// One scan of one text.
@@ -199,6 +220,30 @@ impl<'t, 'a> Scan<'t, 'a> {
         let key = (class, value.quoted, value.style);
         self.verdicts
             .get(text, span, key, || is_secret(class, text, value))
+    }
+
+    /// The detector of the provider that the name at `start..end`, or the words before it, speaks of.
+    pub(crate) fn provider(
+        &self,
+        class: NameClass,
+        start: usize,
+        end: usize,
+        value: &Value,
+        plain: bool,
+    ) -> Option<(DetectorId, bool)> {
+        let secret = slice(self.text, value.start, value.end);
+        if !plain && !may_be_form(secret) {
+            return None;
+        }
+        // "the acme api key is: …" has the provider's name before the name.
+        let words = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
+        let from = if matches!(before(self.text, start), b' ') {
+            run_start(self.text, start, 32, words)
+        } else {
+            start
+        };
+        let name = std::str::from_utf8(slice(self.text, from, end)).ok()?;
+        self.analyzer.provider(class, name, secret, plain)
     }
 
     /// Whether the part stands for another value.

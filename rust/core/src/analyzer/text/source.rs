@@ -42,7 +42,7 @@ pub(crate) enum ChecksumMode {
     Require,
 }
 
-/// One entry's `match`: `regex`, or `keywords` and `value`, or `builtin`.
+/// One entry's `match`: `regex`, or `value` and `keywords` or `names`, or `builtin`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TextMatch {
@@ -73,6 +73,9 @@ pub(crate) struct TextMatch {
     /// says more.
     #[serde(default)]
     pub(crate) weak: bool,
+    /// Names of the provider, as parts of the name that a value is given; the keywords and the second part
+    /// of the id where absent.
+    pub(crate) names: Option<Vec<String>>,
     /// Words that must stand near, in any case; `_` in them stands for any way to join words.
     #[serde(default)]
     pub(crate) keywords: Vec<String>,

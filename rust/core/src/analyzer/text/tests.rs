@@ -73,6 +73,7 @@ struct Seen {
     kind: String,
     text: String,
     encoded: bool,
+    by_name: bool,
 }
 
 /// Everything of kind `text` that a guard finds in one argument of a call.
@@ -93,6 +94,7 @@ fn inspect(guard: &Guard, argument: &str, text: &str) -> Vec<Seen> {
             kind: d.finding_type.clone(),
             text: f.text_span.of_str(document.text(leaf)).to_owned(),
             encoded: f.encoded,
+            by_name: f.detail.as_deref() == Some(scan::BY_NAME),
         })
     };
     inspection.findings.iter().filter_map(seen).collect()
@@ -178,7 +180,8 @@ fn every_example_is_seen_plain_escaped_and_nested_and_no_negative_is() {
         for example in &entry.negative_examples {
             let text = example.text();
             let seen = inspect(&guard, example.argument().unwrap_or("text"), text);
-            if seen.iter().any(|s| s.id == entry.id) {
+            // What has a provider's name is told as its own, if it is a secret by any form.
+            if seen.iter().any(|s| s.id == entry.id && !s.by_name) {
                 wrong.push(format!("{}: wrongly seen in {text:?}: {seen:?}", entry.id));
             }
         }
