@@ -254,6 +254,18 @@ const HARMLESS: &[&str] = &[
     "error",
     "expired",
     "old",
+    "query",
+    "react",
+    "shard",
+    "lookup",
+    "dedupe",
+    "record",
+    "document",
+    "metric",
+    "attribute",
+    "property",
+    "param",
+    "parameter",
 ];
 
 /// Splits a name into lower-case words: `X-Api-Key`, `apiKey`, `API_KEY`, `app.api.key`.
