@@ -46,21 +46,26 @@ fn embed(folder: &Path, root: &Path, target: &Path) -> Result<(), Box<dyn Error>
         fs::write(target, serde_json::to_vec(&entries)?)?;
         return Ok(());
     }
-    let full = target.with_file_name("detectors_full.json");
-    fs::write(full, serde_json::to_vec(&entries)?)?;
     // Examples are most of the catalogue, and reading them costs time at every start.
+    let mut examples = Vec::new();
     for entry in &mut entries {
         let detectors = entry
             .pointer_mut("/data/detectors")
             .and_then(Value::as_array_mut);
         for detector in detectors.into_iter().flatten() {
+            let mut taken = Map::new();
             if let Some(fields) = detector.as_object_mut() {
                 for field in ["examples", "negative_examples", "references"] {
-                    fields.remove(field);
+                    if let Some(value) = fields.shift_remove(field) {
+                        taken.insert(field.into(), value);
+                    }
                 }
             }
+            examples.push(Value::Object(taken));
         }
     }
+    let beside = target.with_file_name("examples.json");
+    fs::write(beside, serde_json::to_vec(&examples)?)?;
     fs::write(target, serde_json::to_vec(&entries)?)?;
     Ok(())
 }

@@ -31,8 +31,9 @@ fn builtin_profiles() -> &'static str {
 
 /// The built-in detector files with examples and references as JSON: `[{"file": …, "data": …}]`.
 #[pyfunction]
-fn builtin_detector_files() -> &'static str {
-    egress_guard_core::detector::DOCUMENTED
+fn builtin_detector_files() -> PyResult<String> {
+    egress_guard_core::detector::documented_json()
+        .map_err(|e| PyRuntimeError::new_err(e.to_string()))
 }
 
 /// `(code, severity, category)` of every policy code.

@@ -2,7 +2,7 @@
 
 pub mod syntax;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{collections::HashMap, sync::LazyLock};
 use syntax::DetectorSource;
 
@@ -41,9 +41,36 @@ pub struct Catalog {
 
 /// What a guard needs of each entry.
 static EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors.json"));
+/// What else each entry has, in their order: examples and references.
+static EXAMPLES: &str = include_str!(concat!(env!("OUT_DIR"), "/examples.json"));
+
 /// The built-in detector files in full, with examples and references, as JSON:
 /// `[{"file": …, "data": {"detectors": […]}}]`. For tests and for showing them.
-pub static DOCUMENTED: &str = include_str!(concat!(env!("OUT_DIR"), "/detectors_full.json"));
+///
+/// # Errors
+/// [`CatalogError`], which the tests of this crate exclude: the build makes both halves.
+pub fn documented_json() -> Result<String, CatalogError> {
+    let bad = |e: serde_json::Error| CatalogError::Syntax {
+        file: "detectors".into(),
+        message: e.to_string(),
+    };
+    let mut files: Value = serde_json::from_str(EMBEDDED).map_err(bad)?;
+    let examples: Vec<Map<String, Value>> = serde_json::from_str(EXAMPLES).map_err(bad)?;
+    let mut examples = examples.into_iter();
+    for file in files.as_array_mut().into_iter().flatten() {
+        let detectors = file.pointer_mut("/data/detectors");
+        for detector in detectors
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let (Some(entry), Some(more)) = (detector.as_object_mut(), examples.next()) {
+                entry.extend(more);
+            }
+        }
+    }
+    serde_json::to_string(&files).map_err(bad)
+}
 
 impl Catalog {
     /// The built-in catalogue. Read once a process.
@@ -54,8 +81,11 @@ impl Catalog {
         static CATALOG: LazyLock<Result<Catalog, CatalogError>> = LazyLock::new(|| {
             let mut catalog = Catalog::default();
             // The tests of this crate run the examples of whatever they are given.
-            let json = if cfg!(test) { DOCUMENTED } else { EMBEDDED };
-            catalog.extend(json, false)?;
+            if cfg!(test) {
+                catalog.extend(&documented_json()?, false)?;
+            } else {
+                catalog.extend(EMBEDDED, false)?;
+            }
             Ok(catalog)
         });
         CATALOG.as_ref()
@@ -69,7 +99,7 @@ impl Catalog {
     pub fn documented() -> Result<&'static Self, &'static CatalogError> {
         static CATALOG: LazyLock<Result<Catalog, CatalogError>> = LazyLock::new(|| {
             let mut catalog = Catalog::default();
-            catalog.extend_json(DOCUMENTED)?;
+            catalog.extend_json(&documented_json()?)?;
             Ok(catalog)
         });
         CATALOG.as_ref()
