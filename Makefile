@@ -7,12 +7,25 @@ BIN    := $(VENV)/bin
 # One profile for the wheel, clippy and the Rust tests: the dependencies are compiled once.
 CARGO_PROFILE := --release --locked
 
+# One commit gives one wheel, byte for byte, wherever it is built: no date and no path of the machine.
+SAME_BYTES := PATH="$(CURDIR)/$(BIN):$$PATH" CARGO_TARGET_DIR=$(CURDIR)/target \
+              SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+              RUSTFLAGS="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo --remap-path-prefix=$(CURDIR)=/source"
+# Which wheel `make dist` builds. On Linux zig links it, so that any machine serves for any of them.
+TARGET        ?= $(shell rustc -vV | sed -n 's/^host: //p')
+COMPATIBILITY ?= $(if $(findstring musl,$(TARGET)),musllinux_1_2,manylinux2014)
+SBOM          := $(CURDIR)/target/rust.cyclonedx.json
+WHEEL          = --release --locked --target $(TARGET) --compression-level 9 --sbom-include $(SBOM) \
+                 $(if $(findstring linux,$(TARGET)),--zig --compatibility $(COMPATIBILITY))
+# For every Python from 3.11 on and every system.
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade
+
 SOURCES := $(shell find rust policies python -type f ! -name '*.pyc' ! -name '*.so') \
            Cargo.toml Cargo.lock pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
 .PHONY: help install servers demo test lint lint-rust lint-python test-rust test-python test-speed \
-        accept-bench bench dist clean
+        accept-bench bench sdist wheel dist test-dist lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,12 +33,12 @@ help: ## show this list
 $(VENV)/.tools: tests/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hint: Python 3.11 or newer is needed; set PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
 	@touch $@
 
 # The wheel as a user gets it, not an editable install: what is tested is what is shipped.
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
-	$(BIN)/pip install --disable-pip-version-check --force-reinstall --no-deps .
+	$(BIN)/pip install --disable-pip-version-check --force-reinstall --no-deps --no-build-isolation .
 	$(BIN)/pip check
 	@touch $@
 
@@ -84,8 +97,35 @@ bench: install ## the figures of the README, measured here
 	$(BIN)/python benches/startup.py
 	$(BIN)/python benches/proxy_latency.py
 
-dist: $(VENV)/.tools ## wheel and sdist into ./dist
-	$(BIN)/maturin build --release --locked --sdist --out dist
+$(VENV)/.release: $(VENV)/.tools release/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r release/requirements.txt
+	@touch $@
+
+sdist: $(VENV)/.release
+	$(SAME_BYTES) $(BIN)/maturin sdist --out dist
+
+wheel: $(VENV)/.release ## a wheel for TARGET=... into ./dist
+	mkdir -p target
+	$(BIN)/python release/sbom.py > $(SBOM)
+	$(SAME_BYTES) $(BIN)/maturin build $(WHEEL) --out dist
+
+# The environment of its own holds the wheel and what it stands on; no compiler ran for it.
+dist: $(VENV)/.release ## sdist, this machine's wheel, SBOM and licences into ./dist
+	rm -rf dist target/clean
+	$(MAKE) sdist wheel
+	$(PYTHON) -m venv --without-pip target/clean
+	$(BIN)/pip --python target/clean/bin/python install --quiet --only-binary :all: dist/*.whl
+	mkdir dist/about
+	$(BIN)/cyclonedx-py environment --output-reproducible -o dist/about/python.cyclonedx.json target/clean/bin/python
+	$(BIN)/python release/licences.py dist/*.whl dist/about/*.json > dist/about/licences.md
+
+# Builds the sdist once more in another folder; the dependencies of `make dist` are not compiled again.
+test-dist: dist servers ## what `make dist` made: installs anywhere, works, same bytes when built again
+	$(SAME_BYTES) WHEEL="$(WHEEL)" $(BIN)/python -m pytest release
+
+lock: $(VENV)/.release ## newest version of every Python tool, pinned with hashes
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile $(LOCK) -o tests/requirements.txt --extra dev pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile $(LOCK) -o release/requirements.txt -c tests/requirements.txt release/requirements.in
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .demo dist target tests/e2e/node_modules

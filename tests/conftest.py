@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sysconfig
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def guard() -> str:
-    """The `egress-guard` that was installed next to this interpreter."""
-    command = Path(sysconfig.get_path("scripts")) / "egress-guard"
+    """The command that was installed next to this interpreter, or that `EGRESS_GUARD` names."""
+    installed = Path(sysconfig.get_path("scripts")) / "egress-guard"
+    command = Path(os.environ.get("EGRESS_GUARD", installed))
     assert command.exists(), f"{command} is missing: run `make install`"
     return str(command)
