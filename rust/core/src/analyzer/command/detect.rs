@@ -371,6 +371,10 @@ impl<'f> Fact<'f> {
 
     /// Only asks for help or shows what it would do.
     fn harmless(&self) -> bool {
+        // There `--help` is a name that is looked for.
+        if self.program == "find" && self.args.len() > 1 {
+            return false;
+        }
         let asks = self.flags.iter().any(|f| {
             matches!(
                 &**f,

@@ -118,6 +118,15 @@ impl Shell<'_> {
         if let Some(out) = self.builtin(&program, argv, scope) {
             return out;
         }
+        // A download may bear the name of a shell.
+        if first.text.contains('/')
+            && (SHELLS.contains(&program.as_str()) || interpreter(&program).is_some())
+        {
+            let name = place::normal(&first.text, self.cwd.as_deref());
+            if self.files.get(&name).is_some_and(|f| f.has(from::NETWORK)) {
+                return self.execute(&Value::unknown(from::NETWORK), scope);
+            }
+        }
         if let Some(out) = self.runs(&program, args, scope) {
             return out;
         }

@@ -90,14 +90,19 @@ pub(super) fn network_files(
         }
     }
     // A copy or an unpacked archive is as trusted as what it comes from.
-    if matches!(program, "cp" | "mv" | "install" | "ln")
+    if matches!(program, "cp" | "mv" | "install" | "ln" | "rsync" | "scp")
         && let [first, .., last] = args
             .iter()
             .filter(|a| !a.text.starts_with('-'))
             .collect::<Vec<_>>()
             .as_slice()
     {
-        let content = shell.file(first);
+        let remote = matches!(program, "rsync" | "scp") && first.text.contains(':');
+        let content = if remote && !last.text.contains(':') {
+            Value::unknown(from::NETWORK)
+        } else {
+            shell.file(first)
+        };
         if content.has(from::NETWORK | from::DECODED | from::SECRET)
             || content.is_known() && !content.text.is_empty()
         {

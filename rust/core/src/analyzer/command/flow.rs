@@ -247,11 +247,17 @@ fn http(shell: &Shell<'_>, program: &str, args: &[Value]) -> Sent {
             }
         }
     } else {
-        for (_, value, text) in take(
+        for (flag, value, text) in take(
             args,
             &[
                 "--post-file",
+                "--post-fil",
+                "--post-fi",
+                "--post-f",
                 "--body-file",
+                "--body-fil",
+                "--body-fi",
+                "--body-f",
                 "--post-data",
                 "--body-data",
                 "--header",
@@ -259,11 +265,7 @@ fn http(shell: &Shell<'_>, program: &str, args: &[Value]) -> Sent {
             &[],
         ) {
             sent.bits |= value.from & (from::SECRET | from::TOKEN);
-            if value.text.contains("-file")
-                || args
-                    .iter()
-                    .any(|a| a.text == "--post-file" || a.text == "--body-file")
-            {
+            if flag.starts_with("--post-f") || flag.starts_with("--body-f") {
                 if text == "-" || text == "/dev/stdin" {
                     stream(&mut sent);
                 } else {

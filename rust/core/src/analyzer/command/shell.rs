@@ -29,6 +29,22 @@ fn endless(inner: &Cmd) -> bool {
         },
         _ => None,
     };
+    // `[ true ]`, `test 1`.
+    let constant = |cmd: &Cmd| match cmd {
+        Cmd::Simple(simple) => {
+            let words: Vec<&str> = simple
+                .words
+                .iter()
+                .take(4)
+                .filter_map(|w| match w.as_slice() {
+                    [Part::Text { text, .. }] => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect();
+            matches!(words.as_slice(), ["[" | "test", "true" | "1", ..]) && words.len() < 4
+        }
+        _ => false,
+    };
     let (always, body) = match inner {
         Cmd::Block(body, ..) => {
             let always = match body.first() {
@@ -36,7 +52,10 @@ fn endless(inner: &Cmd) -> bool {
                     words.first().map(Vec::as_slice),
                     Some([Part::Text { text, .. }]) if text.trim() == "1"
                 ),
-                Some(cmd) => literal(cmd).is_some_and(|w| matches!(w.as_str(), "true" | ":")),
+                Some(cmd) => {
+                    literal(cmd).is_some_and(|w| matches!(w.as_str(), "true" | ":" | "false"))
+                        || constant(cmd)
+                }
                 None => false,
             };
             (always, body.get(1..).unwrap_or_default())
@@ -47,7 +66,9 @@ fn endless(inner: &Cmd) -> bool {
             let bound = words.iter().flatten().any(
                 |part| matches!(part, Part::Text { text, .. } if text.contains(['<', '>', '='])),
             );
-            (name.is_empty() && !bound, &**body)
+            // `((i=0;;i++))`: no condition.
+            let open = words.len() == 3 && words.get(1).is_some_and(Vec::is_empty);
+            (name.is_empty() && (open || !bound), &**body)
         }
         _ => return false,
     };

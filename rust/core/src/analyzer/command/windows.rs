@@ -318,6 +318,12 @@ pub(super) fn powershell(shell: &mut Shell<'_>, args: &[Value], scope: &mut Scop
             break;
         }
         if lower == "-file" || lower == "-f" {
+            let content = args.get(i).map(|file| shell.file(file)).unwrap_or_default();
+            if content.is_known() {
+                script(shell, &content.text, scope);
+            } else if content.has(from::NETWORK | from::DECODED) {
+                shell.hit("download-to-shell", scope);
+            }
             return;
         }
         if matches!(
@@ -348,9 +354,12 @@ pub(super) fn powershell(shell: &mut Shell<'_>, args: &[Value], scope: &mut Scop
             break;
         }
     }
-    if text.is_empty()
+    if (text.is_empty() || text == "-")
         && let Some(input) = shell.stdin.clone()
     {
+        if input.has(from::NETWORK | from::DECODED) && !input.is_known() {
+            shell.hit("download-to-shell", scope);
+        }
         text = input.text;
     }
     script(shell, &text, scope);

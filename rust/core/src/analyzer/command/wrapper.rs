@@ -469,7 +469,7 @@ fn behind(wrapper: &Wrapper, program: &str, args: &[Value], out: &mut Vec<Inner>
             let clustered = !exact
                 && matches!(
                     program,
-                    "screen" | "sudo" | "doas" | "docker" | "podman" | "kubectl"
+                    "screen" | "sudo" | "doas" | "docker" | "podman" | "kubectl" | "tmux"
                 )
                 && !text.starts_with("--")
                 && cluster_takes_value(wrapper, text);
