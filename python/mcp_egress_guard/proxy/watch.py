@@ -13,11 +13,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-# How long to look, in nanoseconds: to be woken takes half of it where the core sleeps as well.
-SOON = 100_000
-# One look takes 2 to 4 µs. Where it takes this long others want the core, and who sleeps gets it
-# back sooner: no more looks then, for so many times as long.
-TAKEN = 50_000
+# How long to look, in nanoseconds: where the cores sleep, a peer needs half of it to wake and answer.
+SOON = 200_000
+# One look takes 2 to 4 µs, or a peer's turn on the same core. Where it takes this long others want
+# the core, and who sleeps gets it back sooner: no more looks then, for so many times as long.
+TAKEN = 200_000
 PAUSE = 100
 
 
