@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-# How long to look, in nanoseconds: where the cores sleep, a peer needs half of it to wake and answer.
+# How long to look, in nanoseconds: where cores sleep, a peer needs half of it to wake and answer.
 SOON = 200_000
 # One look takes 2 to 4 µs, or a peer's turn on the same core. Where it takes this long others want
 # the core, and who sleeps gets it back sooner: no more looks then, for so many times as long.
