@@ -38,7 +38,8 @@ $(VENV)/.tools: tests/requirements.txt
 
 # The wheel as a user gets it, not an editable install: what is tested is what is shipped.
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
-	$(BIN)/pip install --disable-pip-version-check --force-reinstall --no-deps --no-build-isolation .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --disable-pip-version-check --force-reinstall --no-deps \
+	  --no-build-isolation .
 	$(BIN)/pip check
 	@touch $@
 
