@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -365,6 +365,28 @@ class Guarded:
         """Sends a signal and returns the exit code."""
         self.process.send_signal(number)
         return self.process.wait(TIMEOUT)
+
+
+@contextmanager
+def listening(command: Sequence[str], port: int, **env: str) -> Iterator[str]:
+    """A real server, once it listens on the port; its URL."""
+    process = subprocess.Popen(
+        command, env=os.environ | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                Wire(port).close()
+                break
+            except OSError:
+                assert process.poll() is None, "the server has ended"
+                assert time.monotonic() < end, "the server does not listen"
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,31 +12,17 @@ import anyio
 import pytest
 from mcp import Client, types
 
-from tests.e2e.http_peers import Wire, free_port, guarded
+from tests.e2e.http_peers import free_port, guarded, listening
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.anyio
 
 
-@contextmanager
-def sdk_server(*flags: str) -> Iterator[str]:
+def sdk_server(*flags: str) -> AbstractContextManager[str]:
     """A running server; its URL."""
     port = free_port()
     command = [sys.executable, str(HERE / "http_sdk_server.py"), str(port), *flags]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                Wire(port).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the server does not listen"
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.kill()
-        process.wait()
+    return listening(command, port)
 
 
 @dataclass

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.http_peers import Wire, free_port, guarded
+from tests.e2e.http_peers import free_port, guarded, listening
 from tests.e2e.test_http_sdk import sdk_server
 
 HERE = Path(__file__).resolve().parent
@@ -37,29 +35,10 @@ def run(*command: str | Path, folder: Path) -> str:
     return re.sub(r"\d{1,2}:\d\d:\d\d( [AP]M)?", "TIME", done.stdout)
 
 
-@contextmanager
-def everything() -> Iterator[str]:
+def everything() -> AbstractContextManager[str]:
     """The reference server over HTTP; its URL."""
     port = free_port()
-    process = subprocess.Popen(
-        ["node", str(EVERYTHING), "streamableHttp"],
-        env=os.environ | {"PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                Wire(port).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the server does not listen"
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.kill()
-        process.wait()
+    return listening(["node", str(EVERYTHING), "streamableHttp"], port, PORT=str(port))
 
 
 def stdio(server: str, folder: Path) -> list[str]:
@@ -119,33 +98,55 @@ def test_the_typescript_client_over_http(
         assert "file:///work" in str(direct["get-roots-list"])
 
 
-QUESTIONS = [
-    ("tools/list",),
-    ("tools/call", "--tool-name", "echo", "--tool-arg", "message=größe"),
-    ("resources/list",),
-    ("prompts/get", "--prompt-name", "simple-prompt"),
-]
+QUESTIONS = {
+    "everything": [
+        ("tools/list",),
+        ("tools/call", "--tool-name", "echo", "--tool-arg", "message=größe"),
+        ("resources/list",),
+        ("prompts/get", "--prompt-name", "simple-prompt"),
+    ],
+    "filesystem": [
+        ("tools/list",),
+        ("tools/call", "--tool-name", "read_text_file", "--tool-arg", "path=note.txt"),
+    ],
+    "python": [
+        ("tools/call", "--tool-name", "echo", "--tool-arg", "text=größe"),
+        ("tools/list",),
+    ],
+}
 
 
-@pytest.mark.parametrize("kind", ["stdio", "http"])
-def test_the_inspector_on_the_command_line(guard: str, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "server"),
+    [
+        ("stdio", "everything"),
+        ("stdio", "filesystem"),
+        ("stdio", "python"),
+        ("http", "everything"),
+        ("http", "python"),
+    ],
+)
+def test_the_inspector_on_the_command_line(
+    guard: str, tmp_path: Path, kind: str, server: str
+) -> None:
     # Published alone, the command misses the file of the project that it is a part of.
     project = MODULES / "package.json"
     if not project.exists():
         project.write_text('{"name": "inspector", "version": "1.0.3", "type": "module"}')
+    (tmp_path / "note.txt").write_text("größe\n")
     with ExitStack() as stack:
         if kind == "http":
-            url = stack.enter_context(everything())
+            url = stack.enter_context(everything() if server == "everything" else sdk_server())
             http = stack.enter_context(guarded(guard, tmp_path, {"downstream_url": url}))
             targets = [[url, "--transport", "http"], [http.url, "--transport", "http"]]
         else:
-            command = stdio("everything", tmp_path)
+            command = stdio(server, tmp_path)
             # The inspector takes a -- among the server's arguments for its own.
             script = tmp_path / "guarded"
             script.write_text(f"#!/bin/sh\nexec {shlex.join([guard, 'run', '--', *command])}\n")
             script.chmod(0o755)
             targets = [command, [str(script)]]
-        for method, *rest in QUESTIONS[:: 1 if kind == "http" else 3]:
+        for method, *rest in QUESTIONS[server]:
             plain, guarded_answer = (
                 run("node", INSPECTOR, *rest, "--method", method, *target, folder=tmp_path)
                 for target in targets
