@@ -3,7 +3,7 @@
 use crate::{analyze, literals, panics::caught, settings};
 use egress_guard_core::{
     frame::{self, Malformed},
-    guard::{self, Around, Context, ENGINE_ERROR},
+    guard::{self, Around, Audited, Context, ENGINE_ERROR},
     policy::{Direction, Explanation, syntax::Strategy},
     redact,
     walk::{Document, ROOT},
@@ -161,7 +161,7 @@ fn context(
         labels: labels.unwrap_or_default(),
         around: Arc::new(around),
         salt: None,
-        audited: false,
+        audited: Audited::Never,
     }
 }
 

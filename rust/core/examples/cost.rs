@@ -10,7 +10,7 @@
 use egress_guard_core::{
     detector::Catalog,
     frame,
-    guard::{Context, Guard, Settings},
+    guard::{Audited, Context, Guard, Settings},
     limits::Limits,
     policy::{Direction, syntax::RuleSource},
     walk::{Document, ROOT},
@@ -212,7 +212,7 @@ fn main() {
         }
         let context = Context {
             direction,
-            audited: false,
+            audited: Audited::Never,
             ..Context::default()
         };
         let cost = |work: &mut dyn FnMut()| {

@@ -75,7 +75,8 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Takes what the audit needs, and masks member names in the findings' pointers.
+    /// Takes what the audit needs, if the message is `audited`, and masks member names in the
+    /// findings' pointers.
     #[must_use]
     pub fn new(
         guard: &Guard,
@@ -84,10 +85,11 @@ impl Trail {
         context: &Context,
         findings: &mut [Finding],
         destinations: &[Destination],
+        audited: bool,
     ) -> Self {
         let secrets = Secrets::new(findings, &guard.analyzers.catalog);
         let pointers = masked_pointers(document, findings, &secrets);
-        let trail = if context.audited {
+        let trail = if audited {
             Self::of(
                 guard,
                 document,
@@ -358,10 +360,9 @@ fn request_hash(
         .as_ref()
         .iter()
         .take(8)
-        .fold(String::with_capacity(16), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Whether the message was not fully read: then it may hold a secret that was not seen.
@@ -522,7 +523,7 @@ pub fn line(guard: &Guard, inspection: &Inspection, entry: &Entry<'_>) -> Vec<u8
     out.key("labels");
     out.open('{');
     for (key, value) in &trail.labels {
-        out.text(key, value);
+        out.member(key, value);
     }
     out.close('}');
     findings(&mut out, guard, inspection);
@@ -638,15 +639,25 @@ impl Object {
 
     /// A comma, unless something was just opened.
     fn element(&mut self) {
-        if !self.out.ends_with(['{', '[', ':']) {
+        if !matches!(self.out.as_bytes().last(), Some(b'{' | b'[' | b':')) {
             self.out.push(',');
         }
     }
 
-    fn key(&mut self, key: &str) {
+    /// A member whose name needs no escapes.
+    fn key(&mut self, key: &'static str) {
+        self.element();
+        self.out.push('"');
+        self.out.push_str(key);
+        self.out.push_str("\":");
+    }
+
+    /// A member whose name somebody chose.
+    fn member(&mut self, key: &str, value: &str) {
         self.element();
         self.string(key, TEXT);
         self.out.push(':');
+        self.string(value, TEXT);
     }
 
     fn open(&mut self, bracket: char) {
@@ -661,29 +672,29 @@ impl Object {
         self.out.push_str(json);
     }
 
-    fn literal(&mut self, key: &str, json: &str) {
+    fn literal(&mut self, key: &'static str, json: &str) {
         self.key(key);
         self.out.push_str(json);
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    fn text(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.string(value, TEXT);
     }
 
-    fn sentence(&mut self, key: &str, value: &str) {
+    fn sentence(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.string(value, SENTENCE);
     }
 
-    fn optional(&mut self, key: &str, value: Option<&str>) {
+    fn optional(&mut self, key: &'static str, value: Option<&str>) {
         match value {
             Some(value) => self.text(key, value),
             None => self.literal(key, "null"),
         }
     }
 
-    fn texts<'t>(&mut self, key: &str, values: impl Iterator<Item = &'t str>) {
+    fn texts<'t>(&mut self, key: &'static str, values: impl Iterator<Item = &'t str>) {
         self.key(key);
         self.open('[');
         for value in values.take(ENTRIES) {
@@ -693,19 +704,19 @@ impl Object {
         self.close(']');
     }
 
-    fn score(&mut self, key: &str, value: f32) {
+    fn score(&mut self, key: &'static str, value: f32) {
         self.key(key);
         let value = if value.is_finite() { value } else { 1.0 };
         let _ = write!(self.out, "{value:?}");
     }
 
-    fn milliseconds(&mut self, key: &str, nanoseconds: u64) {
+    fn milliseconds(&mut self, key: &'static str, nanoseconds: u64) {
         self.key(key);
         let micros = nanoseconds / 1_000;
         let _ = write!(self.out, "{}.{:03}", micros / 1_000, micros % 1_000);
     }
 
-    fn timestamp(&mut self, key: &str, nanoseconds: u64) {
+    fn timestamp(&mut self, key: &'static str, nanoseconds: u64) {
         self.key(key);
         self.out.push('"');
         rfc3339(nanoseconds, &mut self.out);

@@ -122,6 +122,18 @@ pub enum GuardError {
     Rules(Vec<String>),
 }
 
+/// Which judgements keep what their audit line says of the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audited {
+    /// None.
+    Never,
+    /// Those whose decision is not ALLOW.
+    Exceptions,
+    /// All.
+    #[default]
+    Always,
+}
+
 /// What is known of a message beyond its bytes.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -135,8 +147,8 @@ pub struct Context {
     pub around: Arc<Around>,
     /// The session's, for [`Settings::session_tokens`]; without it the guard's own.
     pub salt: Option<redact::Salt>,
-    /// Whether the judgement is to be recorded, and keeps what its audit line says of the message.
-    pub audited: bool,
+    /// Whether the judgement is to be recorded.
+    pub audited: Audited,
 }
 
 /// A conversation as rules see it: with whom, and when.
@@ -205,7 +217,7 @@ impl Default for Context {
             labels: BTreeMap::new(),
             around: Arc::default(),
             salt: None,
-            audited: true,
+            audited: Audited::Always,
         }
     }
 }
@@ -462,6 +474,11 @@ impl Guard {
         } else {
             Vec::new()
         };
+        let audited = match context.audited {
+            Audited::Never => false,
+            Audited::Exceptions => decision != Decision::Allow,
+            Audited::Always => true,
+        };
         let trail = Trail::new(
             self,
             document,
@@ -469,6 +486,7 @@ impl Guard {
             context,
             &mut findings,
             &destinations,
+            audited,
         );
         Inspection {
             direction: context.direction,

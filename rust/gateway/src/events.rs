@@ -11,7 +11,10 @@ use crate::{
     wait::Stop,
 };
 use bytes::{Buf, Bytes, BytesMut};
-use egress_guard_core::{guard::Guard, session::Side};
+use egress_guard_core::{
+    guard::Guard,
+    session::{Frame, Side},
+};
 use flate2::write::{GzDecoder, ZlibDecoder};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -432,8 +435,9 @@ fn decide(exchange: &Exchange, guard: &Arc<Guard>, raw: &[u8], expects: bool) ->
     }
     // MCP clients read JSON-RPC in `message` events only; what else there is may be anything.
     let watched = expects || !content.is_message;
-    let outline = watched.then(|| Outline::read(data, &guard.settings.limits));
-    if let Some(outline) = outline {
+    let frame = &Frame::read(data, &guard.settings.limits);
+    if watched {
+        let outline = Outline::of(frame);
         if !content.is_message && outline.what == What::Malformed {
             outcome.out = raw.to_vec();
             return outcome;
@@ -442,7 +446,7 @@ fn decide(exchange: &Exchange, guard: &Arc<Guard>, raw: &[u8], expects: bool) ->
     }
     let (shared, route) = (exchange.shared(), &exchange.route);
     let conversation = &exchange.conversation;
-    let judged = judge(shared, route, conversation, guard, Side::Server, data, "");
+    let judged = judge(shared, route, conversation, guard, Side::Server, frame, "");
     outcome.replies = judged.replies;
     outcome.out = match judged.forward {
         Some(None) => raw.to_vec(),

@@ -13,7 +13,10 @@ use crate::{
     upstream::{Fault, Upstreams},
 };
 use bytes::Bytes;
-use egress_guard_core::{guard::Guard, session::Side};
+use egress_guard_core::{
+    guard::Guard,
+    session::{Frame, Side},
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -272,10 +275,9 @@ impl Exchange {
         body: &[u8],
         status: StatusCode,
     ) -> Result<Option<Vec<u8>>, &'static str> {
+        let frame = &Frame::read(body, &guard.settings.limits);
         // An error page in JSON is not a message; a success that is not one is garbage.
-        if status != StatusCode::OK
-            && Outline::read(body, &guard.settings.limits).what == What::Malformed
-        {
+        if status != StatusCode::OK && Outline::of(frame).what == What::Malformed {
             return Ok(None);
         }
         let (shared, conversation) = (self.shared(), &self.conversation);
@@ -285,7 +287,7 @@ impl Exchange {
             conversation,
             guard,
             Side::Server,
-            body,
+            frame,
             "",
         );
         self.answer_upstream(judged.replies);

@@ -7,7 +7,7 @@ use crate::{
 };
 use egress_guard_core::{
     guard::Guard,
-    session::{Command, Question, Side, approval::Outcome},
+    session::{Command, Frame, Question, Side, approval::Outcome},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -36,7 +36,7 @@ pub(crate) fn judge(
     conversation: &Conversation,
     guard: &Arc<Guard>,
     from: Side,
-    frame: &[u8],
+    frame: &Frame<'_>,
     traceparent: &str,
 ) -> Judged {
     let record = Some(traceparent);
@@ -51,6 +51,7 @@ pub(crate) fn weigh(
     guard: &Arc<Guard>,
     frame: &[u8],
 ) -> Judged {
+    let frame = &Frame::read(frame, &guard.settings.limits);
     run(
         shared,
         route,
@@ -68,24 +69,24 @@ fn run(
     conversation: &Conversation,
     guard: &Arc<Guard>,
     from: Side,
-    frame: &[u8],
+    frame: &Frame<'_>,
     record: Option<&str>,
 ) -> Judged {
     let session = conversation.session(guard);
     let start = Instant::now();
-    let commands = catch_unwind(AssertUnwindSafe(|| session.receive(from, frame)));
+    let commands = catch_unwind(AssertUnwindSafe(|| session.take(from, frame)));
     let taken = start.elapsed();
     shared.metrics.judged(taken);
     let Ok(commands) = commands else {
         shared.metrics.engine_failure();
-        return Judged::of(session.refuse(from, frame, "internal error while judging"));
+        return Judged::of(session.refuse(from, frame.bytes, "internal error while judging"));
     };
     carry_out(
         shared,
         route,
         conversation,
         from,
-        frame,
+        frame.bytes,
         commands,
         record,
         taken,

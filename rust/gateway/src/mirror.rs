@@ -200,6 +200,7 @@ pub(crate) fn recompute(headers: &mut HeaderMap, old: &[u8], new: &[u8], limits:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egress_guard_core::session::Frame;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"é","arguments":{"a":"s3cret","n":5},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
 
@@ -214,7 +215,7 @@ mod tests {
     fn checked(pairs: &[(&'static str, &str)], body: &str) -> bool {
         check(
             &map(pairs),
-            &Outline::read(body.as_bytes(), &Limits::default()),
+            &Outline::of(&Frame::read(body.as_bytes(), &Limits::default())),
         )
         .is_ok()
     }
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_only_the_headers_say_is_judged() {
-        let outline = Outline::read(CALL.as_bytes(), &Limits::default());
+        let outline = Outline::of(&Frame::read(CALL.as_bytes(), &Limits::default()));
         let extra = |pairs: &[(&'static str, &str)], query| {
             let found = extras(
                 &map(pairs),

@@ -2,8 +2,8 @@
 
 use egress_guard_core::{
     frame::{self, Shape},
-    limits::Limits,
-    walk::{Document, Kind, NodeId, ROOT},
+    session::Frame,
+    walk::{Kind, NodeId, ROOT},
 };
 
 /// What a body is.
@@ -50,19 +50,12 @@ impl Outline {
         }
     }
 
-    /// Reads a body.
-    pub(crate) fn read(body: &[u8], limits: &Limits) -> Self {
-        match Document::parse(body, limits) {
-            Ok(document) => Self::of(&document),
-            Err(error) => {
-                let fault = frame::Malformed::json(error);
-                Self::malformed(fault.id)
-            }
-        }
-    }
-
-    /// Reads a body that is parsed already.
-    pub(crate) fn of(document: &Document<'_>) -> Self {
+    /// Looks at a body.
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
+        let document = match &frame.document {
+            Ok(document) => document,
+            Err(error) => return Self::malformed(frame::Malformed::json(*error).id),
+        };
         if document.node(ROOT).map(|n| n.kind) == Some(Kind::Array) {
             let all = match frame::messages(document) {
                 Ok(all) => all,

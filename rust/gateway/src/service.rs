@@ -14,7 +14,7 @@ use crate::{
     shared::{Hold, Permit, Route, Shared},
 };
 use bytes::Bytes;
-use egress_guard_core::session::{self as approval, Side, approval::Outcome};
+use egress_guard_core::session::{self as approval, Frame, Side, approval::Outcome};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
@@ -58,7 +58,8 @@ impl Connection {
                         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                     busy
                 }
-                Some(permit) => self.serve(parts, body, permit).await,
+                // Boxed, as is what follows: a future within another is copied with it.
+                Some(permit) => Box::pin(self.serve(parts, body, permit)).await,
             },
         };
         if shared.stop.is_set() {
@@ -243,7 +244,7 @@ impl Connection {
             Verdict::Answer(status, frame) => reply::json(status, frame),
             Verdict::Answers(frames) => merged(&frames, b""),
             Verdict::Accepted => reply::accepted(),
-            Verdict::Forward(forward) => forward.send(exchange, url, permit).await,
+            Verdict::Forward(forward) => Box::pin(forward.send(exchange, url, permit)).await,
             Verdict::Ask(question, forward) => Held::ask(exchange, question, *forward, url, permit),
         }
     }
@@ -371,7 +372,10 @@ impl Post {
         let (shared, route) = (exchange.shared(), &exchange.route);
         let guard = shared.guard();
         let limits = &guard.settings.limits;
-        let outline = Outline::read(&self.body, limits);
+        // A second handle on the same bytes: what is read of them outlives the move below.
+        let body = self.body.clone();
+        let frame = &Frame::read(&body, limits);
+        let outline = Outline::of(frame);
         let mismatch = |message: &str| {
             let frame = reply::error_frame(HEADER_MISMATCH, &outline.id, message);
             Verdict::Answer(StatusCode::BAD_REQUEST, frame)
@@ -406,7 +410,7 @@ impl Post {
             conversation,
             &guard,
             Side::Client,
-            &self.body,
+            frame,
             traceparent,
         );
         if let Some(question) = judged.question {

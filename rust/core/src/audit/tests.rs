@@ -61,6 +61,7 @@ fn inspect(guard: &Guard, frame: &str, context: &Context) -> Inspection {
         context,
         &mut inspection.findings,
         &[],
+        true,
     );
     inspection
 }
@@ -250,7 +251,16 @@ fn the_hash_does_not_depend_on_the_secret() {
             findings = secrets(&document);
         }
         let context = Context::default();
-        Trail::new(&guard, &document, &message, &context, &mut findings, &[]).request_hash
+        Trail::new(
+            &guard,
+            &document,
+            &message,
+            &context,
+            &mut findings,
+            &[],
+            true,
+        )
+        .request_hash
     };
     let other = "zq-secret-9876543210";
     assert_eq!(of(SECRET, SECRET), of(other, other));

@@ -18,11 +18,12 @@ pub use skim::{Envelope, Skim};
 use crate::{
     decision::Decision,
     frame::{self, Malformed, Message, Shape},
-    guard::{Around, Context, ENGINE_ERROR, Guard, Inspection},
+    guard::{Around, Audited, Context, ENGINE_ERROR, Guard, Inspection},
+    limits::Limits,
     policy::{Direction, hint::Hints},
     redact::{self, Redaction},
     span::Span,
-    walk::{Document, Kind, NodeId, ROOT},
+    walk::{Document, Kind, NodeId, ROOT, WalkError},
 };
 use approval::{Approvals, Outcome, Resumed, Room, Standing, Waiting, Way};
 use pending::{Kind as Asked, Pending};
@@ -105,6 +106,26 @@ pub enum DenyResponse {
     ToolResult,
     /// A JSON-RPC error.
     JsonRpcError,
+}
+
+/// One frame, and what is read of it: once for the session and for its transport.
+#[derive(Debug)]
+pub struct Frame<'f> {
+    /// As it came, without its line end.
+    pub bytes: &'f [u8],
+    /// Its JSON.
+    pub document: Result<Document<'f>, WalkError>,
+}
+
+impl<'f> Frame<'f> {
+    /// Reads a frame.
+    #[must_use]
+    pub fn read(bytes: &'f [u8], limits: &Limits) -> Self {
+        Self {
+            bytes,
+            document: Document::parse(bytes, limits),
+        }
+    }
 }
 
 /// The state of one conversation.
@@ -195,7 +216,11 @@ impl Session {
             lines: true,
             decisions: AtomicU64::new(0),
             from_client: context(Direction::Request),
-            from_server: context(Direction::Response),
+            // What the server says is on record only where something was done about it.
+            from_server: Context {
+                audited: Audited::Exceptions,
+                ..context(Direction::Response)
+            },
             approvals: None,
             server: Arc::default(),
             name: RwLock::default(),
@@ -271,7 +296,13 @@ impl Session {
     /// Takes one frame, without its line end. An empty one is nothing.
     #[must_use]
     pub fn receive(&self, from: Side, frame: &[u8]) -> Vec<Command> {
-        if frame.trim_ascii().is_empty() {
+        self.take(from, &Frame::read(frame, &self.guard().settings.limits))
+    }
+
+    /// As [`Session::receive`], of a frame that is read already.
+    #[must_use]
+    pub fn take(&self, from: Side, frame: &Frame<'_>) -> Vec<Command> {
+        if frame.bytes.trim_ascii().is_empty() {
             return Vec::new();
         }
         let guard = self.guard();
@@ -445,15 +476,15 @@ impl Session {
         format!("{}-{}", self.nonce, number.saturating_add(1))
     }
 
-    fn of_client(&self, guard: &Arc<Guard>, frame: &[u8]) -> Vec<Command> {
+    fn of_client(&self, guard: &Arc<Guard>, frame: &Frame<'_>) -> Vec<Command> {
         let refused = |m: &Malformed| vec![Command::Reply(reply::error(&m.id, m.code, &m.message))];
-        let document = match Document::parse(frame, &guard.settings.limits) {
+        let document = match &frame.document {
             Ok(document) => document,
             Err(error) => {
-                let mut malformed = Malformed::json(error);
+                let mut malformed = Malformed::json(*error);
                 // JSON, but of the kind that readers disagree on: its sender can read an id.
                 if malformed.code == -32600
-                    && let Some(id) = skimmed(frame).and_then(|e| e.id)
+                    && let Some(id) = skimmed(frame.bytes).and_then(|e| e.id)
                 {
                     malformed.id = id;
                 }
@@ -468,14 +499,14 @@ impl Session {
                 message: "this session's protocol version has no batches".into(),
             });
         }
-        let messages = match frame::messages(&document) {
+        let messages = match frame::messages(document) {
             Ok(messages) => messages,
             Err(malformed) => return refused(&malformed),
         };
         if let Some((restored, resumed)) = self
             .approvals
             .as_ref()
-            .and_then(|approvals| approvals.resume(&document))
+            .and_then(|approvals| approvals.resume(document))
         {
             return self.resumed(guard, &restored, &resumed);
         }
@@ -483,7 +514,7 @@ impl Session {
         for message in &messages {
             match message {
                 Ok(message) => {
-                    let fate = self.client_message(guard, &document, message, None, &mut turn);
+                    let fate = self.client_message(guard, document, message, None, &mut turn);
                     turn.fates.push((message.node, fate));
                 }
                 Err(m) => {
@@ -492,9 +523,9 @@ impl Session {
                 }
             }
         }
-        let mut commands = turn.finish(&document);
+        let mut commands = turn.finish(document);
         if self.lines {
-            without_carriage_returns(frame, &mut commands);
+            without_carriage_returns(frame.bytes, &mut commands);
         }
         commands
     }
@@ -756,20 +787,20 @@ impl Session {
         modern
     }
 
-    fn of_server(&self, guard: &Arc<Guard>, frame: &[u8]) -> Vec<Command> {
-        let document = match Document::parse(frame, &guard.settings.limits) {
+    fn of_server(&self, guard: &Arc<Guard>, frame: &Frame<'_>) -> Vec<Command> {
+        let document = match &frame.document {
             Ok(document) => document,
-            Err(error) => return self.unreadable(skimmed(frame), &error.to_string()),
+            Err(error) => return self.unreadable(skimmed(frame.bytes), &error.to_string()),
         };
-        let messages = match frame::messages(&document) {
+        let messages = match frame::messages(document) {
             Ok(messages) => messages,
-            Err(malformed) => return self.unreadable(skimmed(frame), &malformed.message),
+            Err(malformed) => return self.unreadable(skimmed(frame.bytes), &malformed.message),
         };
         let mut turn = Turn::default();
         for message in &messages {
             match message {
                 Ok(message) => {
-                    let fate = self.server_message(guard, &document, message, &mut turn);
+                    let fate = self.server_message(guard, document, message, &mut turn);
                     turn.fates.push((message.node, fate));
                 }
                 Err(malformed) => {
@@ -778,7 +809,7 @@ impl Session {
                 }
             }
         }
-        turn.finish(&document)
+        turn.finish(document)
     }
 
     fn server_message(
