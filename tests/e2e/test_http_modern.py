@@ -124,6 +124,16 @@ def test_a_secret_in_the_query_is_stopped(http: Guarded, server: Server) -> None
     assert server.seen == []
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])
+def test_a_secret_in_the_query_needs_no_body(http: Guarded, server: Server, method: str) -> None:
+    secret = "AKIA" + "Q3EGRESSGUARD7XY"[:16]
+    ask = f"{method} /mcp?k=x{{}} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert http.ask(ask.format(f"&v=%41{secret[1:]}").encode()).status == 403
+    assert server.seen == []
+    assert http.ask(ask.format("").encode()).status == 202
+    assert [seen.target for seen in server.seen] == ["/mcp?k=x"]
+
+
 def test_a_session_is_nothing_to_a_modern_request(http: Guarded, server: Server) -> None:
     for number in range(2):
         given = [*headers(), ("Mcp-Session-Id", "s")]

@@ -196,6 +196,26 @@ def test_a_chunked_message_passes_with_a_length(http: Guarded, server: Server) -
     assert server.seen[0].body == rest
 
 
+def test_a_client_may_wait_for_leave_to_send_its_body(http: Guarded, server: Server) -> None:
+    head, _, body = post(call(), ("Expect", "100-continue")).partition(b"\r\n\r\n")
+    with Wire(http.port) as wire:
+        wire.send(head + b"\r\n\r\n")
+        assert wire.head().status == 100
+        wire.send(body)
+        assert wire.reply().status == 200
+    assert server.seen[0].all("expect") == []
+
+
+@pytest.mark.parametrize(("keep", "closed"), [((), True), ((("Connection", "keep-alive"),), False)])
+def test_a_client_may_speak_an_older_http(
+    http: Guarded, server: Server, keep: tuple[tuple[str, str], ...], closed: bool
+) -> None:
+    with Wire(http.port) as wire:
+        wire.send(post(call(), *keep).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert wire.reply().status == 200
+        assert wire.is_closed(1) == closed
+
+
 def test_a_notification_is_accepted(http: Guarded, server: Server) -> None:
     reply = http.ask(post({"jsonrpc": "2.0", "method": "notifications/initialized"}))
     assert (reply.status, reply.body) == (202, b"")

@@ -56,6 +56,7 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         b"",
         b"garbage\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         JSON_HEAD + b"Content-Length: 100\r\n\r\n{",
         JSON_HEAD + b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"a"',
         JSON_HEAD + b"Content-Length: 0\r\n\r\n",
@@ -70,6 +71,18 @@ def test_garbage_is_a_bad_gateway(http: Guarded, server: Server, data: bytes) ->
     reply = http.ask(post(call(5)))
     assert (reply.status, reply.message["id"]) == (502, 5)
     assert len(server.seen) == 1
+
+
+def test_hints_and_many_headers_before_an_answer_are_no_garbage(
+    http: Guarded, server: Server
+) -> None:
+    body = b'{"jsonrpc":"2.0","id":5,"result":{"content":[]}}'
+    more = b"".join(b"X-%d: %d\r\n" % (number, number) for number in range(120))
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    head = b"%bContent-Length: %d\r\n\r\n" % (JSON_HEAD + more, len(body))
+    server.behaviour = lambda _, peer: peer.send(hints + head + body)
+    reply = http.ask(post(call(5)))
+    assert (reply.status, reply.body, reply.get("x-119")) == (200, body, "119")
 
 
 def test_a_server_that_does_not_answer_times_out(http_small: Guarded, server: Server) -> None:

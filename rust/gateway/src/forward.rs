@@ -129,6 +129,10 @@ impl Exchange {
         permit: Permit,
     ) -> Response<ReplyBody> {
         let (mut parts, body) = response.into_parts();
+        // Nobody asked for another protocol.
+        if parts.status.is_informational() {
+            return self.bad_gateway(&question, "the upstream's answer is none to a request");
+        }
         headers::strip_hop_by_hop(&mut parts.headers);
         metadata::rewrite_challenges(self.shared(), &self.route, &mut parts.headers);
         self.keep_session(&parts.headers, parts.status, &question);

@@ -50,6 +50,14 @@ impl Outline {
         }
     }
 
+    /// What there is to know of a request without a body.
+    pub(crate) fn none() -> Self {
+        Self {
+            what: What::Notification,
+            ..Self::malformed("null".into())
+        }
+    }
+
     /// Looks at a body.
     pub(crate) fn of(frame: &Frame<'_>) -> Self {
         let document = match &frame.document {

@@ -124,6 +124,9 @@ impl Connection {
             if method != Method::GET || unread {
                 return self.unread(not_allowed("GET"), unread);
             }
+            if let Some(response) = self.withheld(&route, uri.query(), &headers) {
+                return response;
+            }
             return self
                 .metadata(&route, &upstream, uri.query(), headers, permit)
                 .await;
@@ -149,6 +152,9 @@ impl Connection {
             let response = refuse(StatusCode::BAD_REQUEST, "a body is for POST only");
             return self.unread(response, unread);
         }
+        if let Some(response) = self.withheld(&route, uri.query(), &headers) {
+            return response;
+        }
         let Some(url) = target(&route.url, uri.query()) else {
             return refuse(StatusCode::BAD_REQUEST, "the query is not valid");
         };
@@ -162,6 +168,30 @@ impl Connection {
         exchange
             .run(url, headers, Bytes::new(), question, permit)
             .await
+    }
+
+    /// The answer to a request without a body whose query or headers are not let through.
+    fn withheld(
+        &self,
+        route: &Route,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<Response<ReplyBody>> {
+        let shared = &self.worker.shared;
+        let guard = shared.guard();
+        let limits = &guard.settings.limits;
+        let frame = match mirror::extras(headers, query, &Outline::none(), b"", limits) {
+            Ok(frame) => frame?,
+            Err(message) => return Some(refuse(StatusCode::BAD_REQUEST, message)),
+        };
+        let alone = Conversation::alone(shared, route);
+        match weigh(shared, route, &alone, &guard, &frame).forward {
+            Some(None) => None,
+            _ => {
+                let message = "policy withholds what the query or a header carries";
+                Some(refuse(StatusCode::FORBIDDEN, message))
+            }
+        }
     }
 
     fn exchange(&self, route: &Arc<Route>, headers: &HeaderMap) -> Arc<Exchange> {

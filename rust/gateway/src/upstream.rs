@@ -1,6 +1,6 @@
 //! Connections to the upstreams of one worker.
 
-use crate::shared::Shared;
+use crate::{framing::MAX_HEADERS, shared::Shared};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -73,6 +73,7 @@ impl Upstreams {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(UNUSED)
+            .http1_max_headers(MAX_HEADERS)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .build(connector);
