@@ -211,3 +211,9 @@ def test_metadata_names_the_url_that_clients_know(
         }
         reply = http.ask(post(call(), ("Host", "guard.example")))
         assert reply.get("www-authenticate") == challenge.replace(origin, "https://guard.example")
+        for others in (f"{server.url}/x", "https://bank.example/mcp", origin.replace("1:", "1:1")):
+            # A client has to see that this server speaks for somebody else.
+            metadata["resource"] = others
+            assert http.get(f"{METADATA}/mcp").message == metadata
+        metadata["resource"] = origin
+        assert http.get(METADATA).message["resource"] == "https://guard.example/mcp"

@@ -40,13 +40,41 @@ pub(crate) fn find(shared: &Shared, path: &str) -> Option<(Arc<Route>, String)> 
     Some((Arc::clone(route), path))
 }
 
-/// The metadata with `resource` naming the public URL; `None` if it stays as it is.
+/// The metadata with `resource` naming the public URL; `None` if it stays as it is. What names
+/// another resource than the upstream is left for clients to refuse.
 pub(crate) fn rewrite(shared: &Shared, route: &Route, body: &[u8]) -> Option<Vec<u8>> {
     let public = public_url(shared, route)?;
     let mut metadata: serde_json::Value = serde_json::from_slice(body).ok()?;
     let resource = metadata.as_object_mut()?.get_mut("resource")?;
+    if !is_own(&route.url, resource.as_str()?) {
+        return None;
+    }
     *resource = public.to_string().into();
     serde_json::to_vec(&metadata).ok()
+}
+
+/// Whether a client of `url` may take `resource` for it: the URL itself, or one above it.
+fn is_own(url: &Uri, resource: &str) -> bool {
+    let Ok(named) = resource.parse::<Uri>() else {
+        return false;
+    };
+    let origin = |uri: &Uri| {
+        let default = match uri.scheme_str() {
+            Some("https") => 443,
+            _ => 80,
+        };
+        let host = uri.host()?.to_ascii_lowercase();
+        Some((
+            uri.scheme()?.clone(),
+            host,
+            uri.port_u16().unwrap_or(default),
+        ))
+    };
+    let above = named.path().trim_end_matches('/');
+    let below = url.path().strip_prefix(above);
+    origin(url).is_some()
+        && origin(url) == origin(&named)
+        && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Lets `resource_metadata` of each challenge point here, if there is a public URL.
