@@ -58,6 +58,13 @@ def request(port: int, method: bytes = b"POST", body: bytes = BODY) -> bytes:
     )
 
 
+def missing_of(data: bytes) -> int:
+    """Bytes of a request that are still to come."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+    return int(length or 0) - len(body)
+
+
 def serve(listener: socket.socket) -> None:
     """Answers every POST with the same result, and sends the time on every GET stream."""
     selector = selectors.DefaultSelector()
@@ -86,10 +93,13 @@ def serve(listener: socket.socket) -> None:
                 sock.sendall(STREAM)
                 streams.append(sock)
             else:
-                # No pipelining here: one read ends with one request.
-                if data.endswith(b"\r\n\r\n") and b"Content-Length: 0" not in data:
-                    data += sock.recv(65536)
-                sock.sendall(REPLY)
+                # No pipelining here: what was read ends with the request, or before its end.
+                if (missing := missing_of(data)) > 0:
+                    sock.settimeout(5)
+                    while missing > 0 and (more := sock.recv(65536)):
+                        missing -= len(more)
+                with contextlib.suppress(OSError):
+                    sock.sendall(REPLY)
         now = time.perf_counter()
         if streams and now - tick > 0.05:
             tick = now
@@ -130,11 +140,12 @@ class Connection:
         return taken
 
 
-def load(port: int, connections: int, seconds: float) -> int:
+def load(port: int, connections: int, seconds: float, body: bytes = BODY) -> int:
     """Calls over many connections at once for a while; how many were answered."""
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         connection = Connection(port)
+        connection.data = request(port, body=body)
         selector.register(connection.sock, selectors.EVENT_READ, connection)
         connection.sock.sendall(connection.data)
     done, end = 0, time.perf_counter() + seconds
@@ -189,14 +200,16 @@ def ready(port: int) -> None:
     raise SystemExit("nobody listens")
 
 
-def start_guard(folder: Path, upstream: int, workers: int) -> tuple[subprocess.Popen[bytes], int]:
-    """The installed command."""
+def start_guard(
+    folder: Path, upstream: int, workers: int, **http: int
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The installed command; `http` are further keys of `proxy.http`."""
     port = free_port()
     proxy = {
         "transport": "http",
         "listen_port": port,
         "downstream_url": f"http://127.0.0.1:{upstream}/mcp",
-        "http": {"workers": workers},
+        "http": {"workers": workers, **http},
     }
     (folder / "gateway.yaml").write_text(json.dumps({"proxy": proxy}))
     command = [GUARD, "run", "--config", "gateway.yaml"]
