@@ -59,10 +59,22 @@ def request(port: int, method: bytes = b"POST", body: bytes = BODY) -> bytes:
 
 
 def missing_of(data: bytes) -> int:
-    """Bytes of a request that are still to come."""
-    head, _, body = data.partition(b"\r\n\r\n")
+    """Bytes that are still to come of a message of a known length; at least one within its head."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end:
+        return 1
     length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
     return int(length or 0) - len(body)
+
+
+def whole_message(sock: socket.socket, data: bytes = b"") -> bool:
+    """Reads what is missing of a message; false where the connection ends before."""
+    while missing_of(data) > 0:
+        more = sock.recv(65536)
+        if not more:
+            return False
+        data += more
+    return True
 
 
 def serve(listener: socket.socket) -> None:
@@ -94,10 +106,8 @@ def serve(listener: socket.socket) -> None:
                 streams.append(sock)
             else:
                 # No pipelining here: what was read ends with the request, or before its end.
-                if (missing := missing_of(data)) > 0:
-                    sock.settimeout(5)
-                    while missing > 0 and (more := sock.recv(65536)):
-                        missing -= len(more)
+                sock.settimeout(5)
+                whole_message(sock, data)
                 with contextlib.suppress(OSError):
                     sock.sendall(REPLY)
         now = time.perf_counter()

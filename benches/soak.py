@@ -25,7 +25,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from http_proxy import REPLY, STREAM, Connection, memory, ready, request, start_guard
+from http_proxy import (
+    REPLY,
+    STREAM,
+    Connection,
+    memory,
+    ready,
+    request,
+    start_guard,
+    whole_message,
+)
 
 GROWTH_MB = 16
 CALLERS = 4
@@ -91,7 +100,7 @@ class Caller(threading.Thread):
         for number in range(200):
             connection.data = request(self.port, body=BODIES[number % len(BODIES)])
             connection.sock.sendall(connection.data)
-            if not whole_answer(connection.sock):
+            if not whole_message(connection.sock):
                 self.failed.append("no answer")
                 break
             self.done += 1
@@ -102,24 +111,6 @@ class Caller(threading.Thread):
         stream.sendall(request(self.port, b"GET", b""))
         stream.recv(1024)
         stream.close()
-
-
-def whole_answer(sock: socket.socket) -> bool:
-    """Reads one answer of a known length; false where the connection ends before."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = sock.recv(65536)
-        if not more:
-            return False
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-    while len(body) < length:
-        more = sock.recv(65536)
-        if not more:
-            return False
-        body += more
-    return True
 
 
 def open_files(pid: int) -> int:

@@ -1,6 +1,6 @@
 //! What a text made to be slow costs, over what ordinary prose costs: examples and near misses of
 //! every detector and every literal, repeated. `worst [KB] [SHOWN] [PART OF A NAME]` prints the
-//! dearest by CPU time; under callgrind `benches/worst.py` counts instructions instead.
+//! dearest by time.
 
 #![expect(
     clippy::print_stdout,
@@ -19,7 +19,6 @@ use serde_json::json;
 use std::{
     fmt::Write as _,
     hint::black_box,
-    thread::yield_now,
     time::{Duration, Instant},
 };
 
@@ -84,8 +83,6 @@ fn main() {
         }
     }
     inputs.retain(|(name, _)| name.contains(wanted) || name.starts_with("typical"));
-    // Under callgrind: each input once to be compiled, once to be counted.
-    let counted = std::env::var_os("COUNTED").is_some();
     let mut costs: Vec<(f64, &str, usize)> = Vec::new();
     for (name, text) in &inputs {
         let frame = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
@@ -97,14 +94,6 @@ fn main() {
             let context = Context::default();
             black_box(guard.inspect(&document, &message, &context).findings.len())
         };
-        if counted {
-            judge();
-            yield_now();
-            let found = judge();
-            yield_now();
-            println!("{}\t{found}\t{name}", frame.len());
-            continue;
-        }
         let found = judge();
         let mut least = Duration::MAX;
         let usual = costs.first().map_or(0.0, |typical| 3.0 * typical.0);
@@ -118,9 +107,6 @@ fn main() {
             }
         }
         costs.push((least.as_secs_f64() * 1e9 / frame.len() as f64, name, found));
-    }
-    if counted {
-        return;
     }
     let typical = costs.first().unwrap().0;
     let (mut above, all) = (0, costs.len());

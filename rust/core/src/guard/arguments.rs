@@ -96,14 +96,13 @@ impl Survey<'_, '_> {
                 break;
             };
             let (kind, next) = (node.kind, node.next);
-            let text = match kind {
-                Kind::String(leaf) => document.text_of(leaf),
-                _ => "",
-            };
-            let use_ = match kind {
-                Kind::String(_) => router.use_of_string(document, at, text),
-                Kind::Array | Kind::Object => router.use_of(document, at),
-                _ => Use::Data,
+            let (text, use_) = match kind {
+                Kind::String(leaf) => {
+                    let text = document.text_of(leaf);
+                    (text, router.use_of_string(document, at, text))
+                }
+                Kind::Array | Kind::Object => ("", router.use_of(document, at)),
+                _ => ("", Use::Data),
             };
             let home = |leaf| Home {
                 leaf: inside.unwrap_or(leaf),

@@ -296,19 +296,23 @@ impl Session {
     /// Takes one frame, without its line end. An empty one is nothing.
     #[must_use]
     pub fn receive(&self, from: Side, frame: &[u8]) -> Vec<Command> {
-        self.take(from, &Frame::read(frame, &self.guard().settings.limits))
+        let guard = self.guard();
+        self.judge(&guard, from, &Frame::read(frame, &guard.settings.limits))
     }
 
     /// As [`Session::receive`], of a frame that is read already.
     #[must_use]
     pub fn take(&self, from: Side, frame: &Frame<'_>) -> Vec<Command> {
+        self.judge(&self.guard(), from, frame)
+    }
+
+    fn judge(&self, guard: &Arc<Guard>, from: Side, frame: &Frame<'_>) -> Vec<Command> {
         if frame.bytes.trim_ascii().is_empty() {
             return Vec::new();
         }
-        let guard = self.guard();
         match from {
-            Side::Client => self.of_client(&guard, frame),
-            Side::Server => self.of_server(&guard, frame),
+            Side::Client => self.of_client(guard, frame),
+            Side::Server => self.of_server(guard, frame),
         }
     }
 

@@ -84,11 +84,7 @@ impl Shell<'_> {
                 if content.is_known() || content.has(from::NETWORK | from::DECODED) {
                     return Some(self.execute(&content, scope));
                 }
-                // A descriptor that nobody saw being opened.
-                let descriptor = path.text.rsplit_once("/fd/");
-                if descriptor.is_some_and(|(_, number)| !number.contains('.')) {
-                    self.hit("stream-to-shell", scope);
-                }
+                self.unseen(&path, scope);
                 Some(Value::unknown(0))
             }
             "which" | "type" | "whence" | "where" => {

@@ -119,11 +119,7 @@ impl Shell<'_> {
                 self.positional = positional;
                 return out;
             }
-            // A descriptor that nobody saw being opened.
-            let descriptor = arg.text.rsplit_once("/fd/");
-            if descriptor.is_some_and(|(_, number)| !number.contains('.')) {
-                self.hit("stream-to-shell", scope);
-            }
+            self.unseen(arg, scope);
             return Value::unknown(from::OUTPUT);
         }
         match self.stdin.take() {

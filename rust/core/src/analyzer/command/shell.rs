@@ -22,25 +22,22 @@ fn temporary(text: &str) -> bool {
 /// Whether a loop starts background commands without end and waits for nothing: the block of a
 /// `while` begins with its condition.
 fn endless(inner: &Cmd) -> bool {
+    let text = |word: &Vec<Part>| match word.as_slice() {
+        [Part::Text { text, .. }] => Some(text.clone()),
+        _ => None,
+    };
     let literal = |cmd: &Cmd| match cmd {
-        Cmd::Simple(simple) => match simple.words.first().map(Vec::as_slice) {
-            Some([Part::Text { text, .. }]) => Some(super::dispatch::base(text)),
-            _ => None,
-        },
+        Cmd::Simple(simple) => {
+            let first = simple.words.first().and_then(text)?;
+            Some(super::dispatch::base(&first))
+        }
         _ => None,
     };
     // `[ true ]`, `test 1`.
     let constant = |cmd: &Cmd| match cmd {
         Cmd::Simple(simple) => {
-            let words: Vec<&str> = simple
-                .words
-                .iter()
-                .take(4)
-                .filter_map(|w| match w.as_slice() {
-                    [Part::Text { text, .. }] => Some(text.as_str()),
-                    _ => None,
-                })
-                .collect();
+            let words: Vec<String> = simple.words.iter().take(4).filter_map(text).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             matches!(words.as_slice(), ["[" | "test", "true" | "1", ..]) && words.len() < 4
         }
         _ => false,
@@ -796,6 +793,14 @@ impl<'a> Shell<'a> {
             let name = super::place::normal(&path.text, self.cwd.as_deref());
             let file = self.files.entry(name).or_default();
             file.append(content);
+        }
+    }
+
+    /// A script that is read from a descriptor which nobody saw being opened.
+    pub(super) fn unseen(&mut self, script: &Value, scope: &mut Scope<'_>) {
+        let descriptor = script.text.rsplit_once("/fd/");
+        if descriptor.is_some_and(|(_, number)| !number.contains('.')) {
+            self.hit("stream-to-shell", scope);
         }
     }
 

@@ -46,28 +46,10 @@ impl Shell<'_> {
             }
             // A server's own protocol, spoken by hand.
             "nc" | "ncat" | "netcat" if args.iter().any(|a| a.text == "6379") => {
-                let Some(input) = self.stdin.clone().filter(Value::is_known) else {
-                    return;
-                };
-                for line in input.text.lines().take(MAX_LINES) {
-                    let words: Vec<Value> =
-                        line.split_whitespace().take(64).map(Value::known).collect();
-                    self.detect("redis-cli", &words, &[], scope);
-                }
+                self.spoken("redis-cli", scope);
             }
             "redis-cli" | "valkey-cli" | "keydb-cli" | "mongosh" | "mongo" => {
-                let Some(input) = self.stdin.clone().filter(Value::is_known) else {
-                    return;
-                };
-                let redis = program.ends_with("cli");
-                for line in input.text.lines().take(MAX_LINES) {
-                    let words: Vec<Value> = if redis {
-                        line.split_whitespace().take(64).map(Value::known).collect()
-                    } else {
-                        vec![Value::known(line)]
-                    };
-                    self.detect(program, &words, &[], scope);
-                }
+                self.spoken(program, scope);
             }
             "wrangler" | "turso" | "supabase" | "pscale" | "heroku" | "planetscale" => {
                 self.sql(program, args, scope);
@@ -134,6 +116,22 @@ impl Shell<'_> {
                     self.maybe(text, scope);
                 }
             }
+        }
+    }
+
+    /// Statements in the lines that a client of a database reads.
+    fn spoken(&mut self, program: &str, scope: &mut Scope<'_>) {
+        let Some(input) = self.stdin.clone().filter(Value::is_known) else {
+            return;
+        };
+        let redis = program.ends_with("cli");
+        for line in input.text.lines().take(MAX_LINES) {
+            let words: Vec<Value> = if redis {
+                line.split_whitespace().take(64).map(Value::known).collect()
+            } else {
+                vec![Value::known(line)]
+            };
+            self.detect(program, &words, &[], scope);
         }
     }
 

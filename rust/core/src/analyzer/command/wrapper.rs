@@ -671,6 +671,9 @@ const TELLING: [&str; 10] = [
 
 /// What a long option of any program says that it runs: `--pre-hook 'rm -rf /srv'`.
 fn named(program: &str, args: &[Value], out: &mut Vec<Inner>) {
+    if GUARDS.contains(&program) {
+        return;
+    }
     for (i, arg) in args.iter().enumerate().take(64) {
         let Some(option) = arg.text.strip_prefix("--") else {
             continue;
@@ -679,7 +682,7 @@ fn named(program: &str, args: &[Value], out: &mut Vec<Inner>) {
             Some((name, value)) => (name, Some(value)),
             None => (option, None),
         };
-        if !TELLING.iter().any(|t| name.ends_with(t)) || GUARDS.contains(&program) {
+        if !TELLING.iter().any(|t| name.ends_with(t)) {
             continue;
         }
         let value = match inline {

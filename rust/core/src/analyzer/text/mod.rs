@@ -43,7 +43,7 @@ use organisation::Organisation;
 use prefilter::Prefilter;
 use providers::Providers;
 use rule::Rule;
-use scan::{Hit, Scan, may_be_form};
+use scan::{Hit, Scan};
 use source::TextMatch;
 use std::collections::HashMap;
 
@@ -227,14 +227,19 @@ impl TextAnalyzer {
         self.builtins.contains_key(&builtin)
     }
 
-    fn provider(
+    /// The provider that `name` speaks of; only asked for its name if the value can be a secret.
+    fn provider<'n>(
         &self,
         class: names::NameClass,
-        name: &str,
+        name: impl FnOnce() -> Option<&'n str>,
         value: &[u8],
         plain: bool,
     ) -> Option<(DetectorId, bool)> {
-        self.providers.find(&self.rules, class, name, value, plain)
+        if !plain && !providers::may_be_form(value) {
+            return None;
+        }
+        self.providers
+            .find(&self.rules, class, name()?, value, plain)
     }
 
     fn rule_count(&self) -> usize {
@@ -408,10 +413,7 @@ impl TextAnalyzer {
             let span = Span::new(value.start, value.end);
             let plain = gates::is_secret(class, text, &value);
             let secret = bytes::slice(text, span.start, span.end);
-            let provider = (plain || may_be_form(secret))
-                .then(|| self.provider(class, name, secret, plain))
-                .flatten();
-            match provider {
+            match self.provider(class, || Some(name), secret, plain) {
                 Some(found) => scan.push(Hit::of_provider(found, span)),
                 None if plain => scan.found(builtin::of_class(class), span),
                 None => {}

@@ -46,8 +46,8 @@ impl Providers {
         self.kinds.insert(rule, words);
     }
 
-    /// The detector for a value that `name` is given, and whether the value has its form. `plain` tells that the value is a secret
-    /// whoever issued it; else it must have the provider's form.
+    /// The detector for a value that `name` is given, and whether the value has its form. `plain`
+    /// tells that the value is a secret whoever issued it; else it must have the provider's form.
     pub(crate) fn find(
         &self,
         rules: &[Rule],
@@ -99,6 +99,11 @@ impl Providers {
         }
         None
     }
+}
+
+/// Whether a value is worth being held against a provider's form: most values of names are code.
+pub(super) fn may_be_form(value: &[u8]) -> bool {
+    (8..=512).contains(&value.len()) && value.iter().filter(|b| b.is_ascii_digit()).count() >= 2
 }
 
 /// Words that say what kind of secret a name is of, and not whose.

@@ -81,11 +81,6 @@ const fn in_vain(at: usize) -> usize {
     at.saturating_add(16 << 10)
 }
 
-/// Whether a value is worth being held against a provider's form: most values of names are code.
-pub(crate) fn may_be_form(value: &[u8]) -> bool {
-    (8..=512).contains(&value.len()) && value.iter().filter(|b| b.is_ascii_digit()).count() >= 2
-}
-
 /// One scan of one text.
 #[derive(Debug)]
 pub(crate) struct Scan<'t, 'a> {
@@ -231,18 +226,17 @@ impl<'t, 'a> Scan<'t, 'a> {
         value: &Value,
         plain: bool,
     ) -> Option<(DetectorId, bool)> {
-        let secret = slice(self.text, value.start, value.end);
-        if !plain && !may_be_form(secret) {
-            return None;
-        }
-        // "the acme api key is: …" has the provider's name before the name.
-        let words = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
-        let from = if matches!(before(self.text, start), b' ') {
-            run_start(self.text, start, 32, words)
-        } else {
-            start
+        let name = || {
+            // "the acme api key is: …" has the provider's name before the name.
+            let words = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
+            let from = if matches!(before(self.text, start), b' ') {
+                run_start(self.text, start, 32, words)
+            } else {
+                start
+            };
+            std::str::from_utf8(slice(self.text, from, end)).ok()
         };
-        let name = std::str::from_utf8(slice(self.text, from, end)).ok()?;
+        let secret = slice(self.text, value.start, value.end);
         self.analyzer.provider(class, name, secret, plain)
     }
 
